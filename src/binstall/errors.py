@@ -6,6 +6,8 @@ The exit codes are cargo-binstall's numbers, a promise written out in `docs/exit
     ├── UsageError                      2   the command line contradicts itself
     ├── ConfigError                    16   settings, cargo configuration, tracking files
     │   └── TrackingError              16   `.crates.toml` or `crates-v1.json` is malformed
+    ├── BadSecretKey                   16   a signing key file cannot be used
+    │   └── WrongPassword              16   its password is another one, or was not given
     ├── Cancelled                      32   the user or a signal said stop
     ├── TrustError                          the bytes are not what the publisher signed: stops at once
     │   ├── BadSignature               40   wrong or malformed signature, wrong key, wrong name
@@ -85,6 +87,18 @@ class Cancelled(BinstallError):
     exit_code = 32
 
 
+class BadSecretKey(BinstallError):
+    """A secret key file is malformed, damaged, hostile or locked; nothing was signed with it."""
+
+    def __init__(self, message: str, *, reason: str = "", hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.reason = reason
+
+
+class WrongPassword(BadSecretKey):
+    """The password does not open the secret key, or none was given."""
+
+
 class TrustError(BinstallError):
     """The bytes are not what the publisher signed. Never retried, never passed over."""
 
@@ -92,10 +106,18 @@ class TrustError(BinstallError):
 
 
 class BadSignature(TrustError):
-    """The signature is wrong, malformed, by another key, or for another file."""
+    """The signature is wrong, malformed, by another key, or for another file.
+
+    `reason` names the first check that failed: `too-long`, `utf8`, `encoding`, `control-char`,
+    `trailing-data`, `legacy`, `algorithm`, `key-id`, `comment-signature`, `name`, `signature`.
+    """
 
     exit_code = 40
     hint = "do not use this package; tell the publisher which URL served it"
+
+    def __init__(self, message: str, *, reason: str = "", hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.reason = reason
 
 
 class BadPublicKey(TrustError):
@@ -103,6 +125,10 @@ class BadPublicKey(TrustError):
 
     exit_code = 40
     hint = "the key must be the one line that minisign prints, 56 characters that begin with RW"
+
+    def __init__(self, message: str, *, reason: str = "", hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.reason = reason
 
 
 class MissingSignature(TrustError):
@@ -169,7 +195,16 @@ class Refused(RemoteError):
 
 
 class Unreachable(RemoteError):
-    """No whole answer arrived: DNS, connection, TLS, time limit, refused redirect."""
+    """No whole answer arrived: DNS, connection, TLS, time limit, refused redirect.
+
+    `transient` says that asking once more may help: a dropped connection, a time limit.
+    """
+
+    def __init__(
+        self, message: str, *, url: str = "", transient: bool = False, hint: str | None = None
+    ) -> None:
+        super().__init__(message, url=url, hint=hint)
+        self.transient = transient
 
 
 class TooLarge(RemoteError):

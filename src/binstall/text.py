@@ -2,7 +2,8 @@
 
 Names, URLs, comments, server answers, TOML keys and archive members are chosen by strangers. Shown as
 they are, they could move the cursor, reverse reading order, start a line that looks like ours, or
-speak to a CI system whose log reader obeys `::command::`, `##[command]` and `##vso[command]`.
+speak to a CI system whose log reader obeys `::command::`, `##[command]`, `##vso[command]` and
+`##teamcity[command]`.
 """
 
 from __future__ import annotations
@@ -11,16 +12,22 @@ import re
 import unicodedata
 
 _BACKSLASH_NAMES = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\\": "\\\\"}
-_ALWAYS_HIDDEN = {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"}
-_CI_COMMAND = re.compile(r"##(?=\[|vso\[)", re.IGNORECASE)
+_ALWAYS_HIDDEN = {"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"}
+_BLANK_LETTERS = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
+_CI_COMMAND = re.compile(r"##(?=[a-z]*\[)", re.IGNORECASE)
 _CI_LINE = re.compile(r"^(\s*):(?=:)")
+_TO_AUTHORITY = re.compile(r"\A([^?#@]*?:(?=[/\\]))?([/\\]*)([^/\\?#]*)")
+_HOST = re.compile(r"(?:\[[^\]]*\]|[^:]*)(?::[0-9]*)?")
 _PLAIN = re.compile(r"[ -\[\]-~]*\Z")
 
 
 def visible(foreign: str, *, keep_tabs: bool = False, limit: int = 4096) -> str:
     r"""Return `foreign` as one line in which everything that is there can be seen.
 
-    Control, format, surrogate and private-use characters and line separators become `\n`, `\t`,
+    Control, format, unassigned, surrogate and private-use characters, line separators and letters
+    that are drawn as nothing become `\n`, `\t`,
     `\x1b` or `\u{202e}`; a back-slash is doubled, so the result is unambiguous; CI commands lose
     their first mark; text beyond `limit` characters is cut and its length told. With `keep_tabs`
     a TAB, the field separator of trusted comments, becomes two spaces.
@@ -41,7 +48,7 @@ def _shown(character: str) -> str:
     named = _BACKSLASH_NAMES.get(character)
     if named is not None:
         return named
-    if unicodedata.category(character) in _ALWAYS_HIDDEN:
+    if unicodedata.category(character) in _ALWAYS_HIDDEN or _BLANK_LETTERS.match(character):
         code = ord(character)
         return f"\\x{code:02x}" if code < 0x100 else f"\\u{{{code:x}}}"
     return character
@@ -56,17 +63,22 @@ def sentence(message: str, *, limit: int = 4096) -> str:
 
 
 def without_secrets(url: str) -> str:
-    """Return `url` without user-info and without query values, for printing and recording."""
-    scheme, separator, rest = url.partition("://")
-    if not separator:
-        scheme, rest = "", url
-    ends = [at for at in (rest.find("/"), rest.find("?"), rest.find("#")) if at >= 0]
-    at = min(ends) if ends else len(rest)
-    authority, tail = rest[:at], rest[at:]
-    authority = authority.rpartition("@")[2]
-    tail = tail.partition("#")[0]
-    path, question, query = tail.partition("?")
+    """Return `url` without user-info, query values and fragment, for recording, and `visible` to print.
+
+    Takes any text, and where it is no proper URL keeps less rather than more.
+    """
+    address, question, query = _TO_AUTHORITY.sub(_without_user, url.partition("#")[0]).partition("?")
     if question:
-        names = [pair.partition("=")[0] for pair in query.split("&")]
-        query = "&".join(f"{name}=…" if name else "…" for name in names)
-    return f"{scheme}{separator}{authority}{path}{question}{query}"
+        pairs = [pair.partition("=") for pair in query.split("&")]
+        query = "&".join(f"{name}=…" if equals else "…" for name, equals, _ in pairs)
+    return f"{address}{question}{query}"
+
+
+def _without_user(match: re.Match[str]) -> str:
+    scheme, slashes, authority = match.groups(default="")
+    if scheme.lower() == "file:" or (not scheme and len(slashes) == 1):
+        return match.group()
+    authority = authority.rpartition("@")[2]
+    if not _HOST.fullmatch(authority):
+        authority = authority.partition(":")[0] + ":…"
+    return f"{scheme}{slashes}{authority}"

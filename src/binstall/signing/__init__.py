@@ -1,0 +1,1 @@
+"""Judging downloaded files, and the publisher's half: keys and signatures."""

@@ -1,0 +1,137 @@
+"""Manifest, targets and templates to an ordered list of places to look. Pure: asks nobody.
+
+A `Candidate` is one URL at which a package may be, together with everything that later stages need to
+judge and unpack what is found there: the key that must have signed it comes from the manifest, never
+from the place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from binstall.errors import TemplateError, UnknownFormat
+from binstall.formats.manifest import CliOverrides, Manifest, PackageMeta
+from binstall.formats.package_format import PackageFormat, guess_package_format
+from binstall.formats.target import TargetTriple
+from binstall.formats.template import Template, parse_template
+from binstall.formats.url import normal_url
+from binstall.resolve.templates import SIGNATURE_TEMPLATE, default_templates, hosting_service
+
+_FORMAT_KEYS = frozenset({"archive-suffix", "archive-format", "format"})
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One place where the package for one target may be."""
+
+    url: str
+    """Normal form, absolute; what is asked for, before redirects."""
+    format: PackageFormat
+    target: TargetTriple
+    meta: PackageMeta
+    """The manifest's metadata merged for `target`: names the key and the place of the binaries."""
+    signature_url: str | None
+    """None where the manifest declares no signature for `target`."""
+    values: Mapping[str, str]
+    """Template values of this candidate, for `bin-dir`."""
+    template: str
+    """The `pkg-url` template that `url` was rendered from."""
+    party: Literal["publisher", "third party"] = "publisher"
+
+
+def candidates_for(
+    manifest: Manifest,
+    targets: tuple[TargetTriple, ...],
+    cli: CliOverrides,
+    *,
+    skip_signatures: bool,
+) -> tuple[Candidate, ...]:
+    """Return every place to look, in the order in which the first existing one wins.
+
+    Targets are outermost: a package for a better target comes before any for a lesser one. The merged
+    metadata of every target is judged before the first is used, so a manifest that contradicts itself for
+    one of this machine's targets is an error whatever the network would have answered.
+
+    Raises:
+        ManifestError, UnsupportedSignature: the signing metadata of a target cannot be used.
+        TemplateError: a template does not render, or not to a URL.
+        UnknownFormat: `pkg-fmt` is absent and the template does not show it.
+    """
+    merged = [
+        (target, manifest.for_target(target, cli, skip_signatures=skip_signatures)) for target in targets
+    ]
+    return tuple(
+        candidate for target, meta in merged for candidate in _for_one_target(manifest, target, meta)
+    )
+
+
+def _for_one_target(manifest: Manifest, target: TargetTriple, meta: PackageMeta) -> Iterator[Candidate]:
+    repository = (manifest.repository or "").rstrip("/").removesuffix(".git")
+    values = {"name": manifest.name, "version": str(manifest.version), **target.template_values()}
+    if repository:
+        values["repo"] = repository
+    for template, formats in _templates(manifest, meta, repository):
+        for package_format in formats:
+            for suffix in _suffixes(template, package_format, target):
+                of_format = values | _format_values(package_format, suffix, target)
+                shown = of_format if suffix is not None else values
+                url = normal_url(template.render(shown), what=f"the package URL of {manifest.name}")
+                signature_url = _signature_url(manifest, meta, of_format | {"url": url})
+                yield Candidate(url, package_format, target, meta, signature_url, values, template.text)
+
+
+def _templates(
+    manifest: Manifest, meta: PackageMeta, repository: str
+) -> Iterator[tuple[Template, tuple[PackageFormat, ...]]]:
+    if meta.pkg_url is not None:
+        yield meta.pkg_url, _formats(manifest, meta, meta.pkg_url)
+        return
+    service = hosting_service(repository) if repository else None
+    if service is not None:
+        formats = (meta.pkg_fmt,) if meta.pkg_fmt is not None else tuple(PackageFormat)
+        for text in default_templates(service, subcrate=False):
+            yield parse_template(text), formats
+
+
+def _formats(manifest: Manifest, meta: PackageMeta, template: Template) -> tuple[PackageFormat, ...]:
+    if meta.pkg_fmt is not None:
+        return (meta.pkg_fmt,)
+    if template.keys & _FORMAT_KEYS:
+        return tuple(PackageFormat)
+    guessed = guess_package_format(template.text)
+    if guessed is None:
+        raise UnknownFormat(
+            f"{manifest.name} declares no pkg-fmt, and its pkg-url does not show one: {template.text}"
+        )
+    return (guessed,)
+
+
+def _suffixes(
+    template: Template, package_format: PackageFormat, target: TargetTriple
+) -> tuple[str | None, ...]:
+    """Return the suffixes to try; a single None where the template names none, so one URL comes of it."""
+    if not template.keys & _FORMAT_KEYS:
+        return (None,)
+    return package_format.extensions(windows=bool(target.binary_ext))
+
+
+def _format_values(
+    package_format: PackageFormat, suffix: str | None, target: TargetTriple
+) -> dict[str, str]:
+    if suffix is None:
+        suffix = package_format.extensions(windows=bool(target.binary_ext))[0]
+    word = suffix.removeprefix(".") or "bin"
+    return {"archive-suffix": suffix, "archive-format": word, "format": word}
+
+
+def _signature_url(manifest: Manifest, meta: PackageMeta, values: Mapping[str, str]) -> str | None:
+    if meta.signing is None:
+        return None
+    template = meta.signing.file or parse_template(SIGNATURE_TEMPLATE)
+    what = f"the signature URL of {manifest.name}"
+    try:
+        return normal_url(template.render(values), what=what)
+    except TemplateError as error:
+        raise TemplateError(f"{what} cannot be made: {error.message}", hint=error.hint) from error

@@ -1,0 +1,104 @@
+"""Which candidates exist, asked several at a time, answered in list order.
+
+The first existing candidate *in the list* wins, whichever server answers first, so the same manifest and
+the same hosts always lead to the same package. What a server may say short of "here it is":
+
+    absent       404, 410                           the next candidate
+    refused      401, 403 without rate limiting     the next candidate; remembered
+    anything else (rate limits, 5xx after the retries, no answer)    ends the search
+
+The last row is an error and not a reason to go on: a host in trouble, or somebody on the line, could
+otherwise choose which package is installed.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+
+from binstall.errors import Absent, NothingFound, Refused, RemoteError
+from binstall.net.transfers import Transfers, wait
+from binstall.progress import Progress
+from binstall.resolve.candidates import Candidate
+from binstall.text import without_secrets
+
+_ASKED_AT_ONCE = 8
+_WORTH_ASKING = 3
+"""From this many candidates on, a short question for each costs less than a failed download."""
+
+
+def is_plain_refusal(error: RemoteError) -> bool:
+    """Tell whether a host said "not for you", which may be its way of saying "not here"."""
+    return isinstance(error, Refused) and error.status in {401, 403} and not error.rate_limited
+
+
+class Search:
+    """One walk over the candidates of one crate."""
+
+    def __init__(
+        self, crate: str, candidates: Sequence[Candidate], transfers: Transfers, progress: Progress
+    ) -> None:
+        self._crate = crate
+        self._candidates = candidates
+        self._transfers = transfers
+        self._progress = progress
+        self._refusal: Refused | None = None
+
+    def existing(self) -> Iterator[Candidate]:
+        """Yield, in list order, the candidates that exist or are quicker tried than asked about.
+
+        The caller reports one that turns out not to be there by `passed_over` and asks for the next.
+
+        Raises:
+            Refused, Unreachable: a host could not say whether a candidate exists.
+        """
+        if len(self._candidates) < _WORTH_ASKING:
+            yield from self._candidates
+            return
+        asked: deque[tuple[Candidate, Future[None]]] = deque()
+        waiting = iter(self._candidates)
+        try:
+            while True:
+                while len(asked) < _ASKED_AT_ONCE and (candidate := next(waiting, None)) is not None:
+                    asked.append((candidate, self._transfers.exists(candidate.url)))
+                if not asked:
+                    return
+                candidate, answer = asked.popleft()
+                try:
+                    wait(answer)
+                except RemoteError as error:
+                    self.passed_over(candidate, error)
+                else:
+                    yield candidate
+        finally:
+            for _, answer in asked:
+                answer.cancel()
+
+    def passed_over(self, candidate: Candidate, error: RemoteError) -> None:
+        """Note why a candidate is not there; raise `error` again if it leaves that open."""
+        match error:
+            case Absent():
+                pass
+            case Refused() if is_plain_refusal(error):
+                self._refusal = self._refusal or error
+            case _:
+                raise error
+        self._progress.detail(f"{without_secrets(candidate.url)}: {error.message}")
+
+    def failure(self) -> Refused | NothingFound:
+        """Return the error for a walk that ended without a package."""
+        if self._refusal is not None:
+            return self._refusal
+        targets = ", ".join(dict.fromkeys(candidate.target.text for candidate in self._candidates))
+        if not self._candidates:
+            return NothingFound(
+                f"{self._crate} declares no pkg-url, and its repository is on no known hosting service",
+                hint="pass --pkg-url, or ask the publisher to declare [package.metadata.binstall]",
+            )
+        first = without_secrets(self._candidates[0].url)
+        more = f" and {len(self._candidates) - 1} more" if len(self._candidates) > 1 else ""
+        return NothingFound(
+            f"{self._crate} has no package for {targets}: nothing at {first}{more}",
+            hint="the publisher may have no build for this machine, or be uploading it; -v shows each URL",
+        )

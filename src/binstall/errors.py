@@ -8,6 +8,7 @@ The exit codes are cargo-binstall's numbers, a promise written out in `docs/exit
     │   └── TrackingError              16   `.crates.toml` or `crates-v1.json` is malformed
     ├── BadSecretKey                   16   a signing key file cannot be used
     │   └── WrongPassword              16   its password is another one, or was not given
+    ├── AgeError                       16   an age file, identity or recipient cannot be used
     ├── Cancelled                      32   the user or a signal said stop
     ├── TrustError                          the bytes are not what the publisher signed: stops at once
     │   ├── BadSignature               40   wrong or malformed signature, wrong key, wrong name
@@ -49,6 +50,8 @@ what to do next. Both may carry foreign text: only `binstall.text.visible` makes
 
 from __future__ import annotations
 
+from typing import Self
+
 
 class BinstallError(Exception):
     """Root of every error this program raises on purpose."""
@@ -61,6 +64,13 @@ class BinstallError(Exception):
         self.message = message
         if hint is not None:
             self.hint = hint
+
+    def about(self, what: str) -> Self:
+        """Set `what` was asked before the message, unless it says so already; return the error."""
+        if what not in self.message:
+            self.message = f"{what}: {self.message}"
+            self.args = (self.message,)
+        return self
 
 
 class UsageError(BinstallError):
@@ -97,6 +107,14 @@ class BadSecretKey(BinstallError):
 
 class WrongPassword(BadSecretKey):
     """The password does not open the secret key, or none was given."""
+
+
+class AgeError(BinstallError):
+    """An age file, identity or recipient is malformed, hostile, of another kind, or not for this key."""
+
+    def __init__(self, message: str, *, reason: str = "", hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.reason = reason
 
 
 class TrustError(BinstallError):

@@ -7,7 +7,6 @@ and signature are asked for by this text, and `{ url }` in a signature template 
 
 from __future__ import annotations
 
-import posixpath
 from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
 
 from binstall.errors import TemplateError
@@ -15,6 +14,7 @@ from binstall.limits import MAX_URL_CHARACTERS
 from binstall.text import without_secrets
 
 _PATH_SAFE = "/%:@!$&'()*+,;=~[]|"
+_USERINFO_SAFE = "%:!$&'()*+,;=~"
 _QUERY_SAFE = _PATH_SAFE + "?"
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -41,7 +41,7 @@ def normal_url(text: str, *, what: str) -> str:
     scheme = parts.scheme.lower()
     if scheme not in _DEFAULT_PORTS or not host:
         raise TemplateError(f"{what} is not an absolute https URL: {shown}")
-    if any(character in host for character in " %<>^|"):
+    if not host.isprintable() or any(character in host for character in " %<>^|@/?#"):
         raise TemplateError(f"{what} has an unusable host: {shown}")
     authority = f"[{host}]" if ":" in host else host
     if port is not None and port != _DEFAULT_PORTS[scheme]:
@@ -49,25 +49,23 @@ def normal_url(text: str, *, what: str) -> str:
     userinfo, at, _ = parts.netloc.rpartition("@")
     path = quote(_without_dot_segments(parts.path), safe=_PATH_SAFE, errors="replace")
     query = quote(parts.query, safe=_QUERY_SAFE, errors="replace")
+    userinfo = quote(userinfo, safe=_USERINFO_SAFE, errors="replace")
     return urlunsplit(SplitResult(scheme, f"{userinfo}{at}{authority}", path, query, ""))
 
 
 def _without_dot_segments(path: str) -> str:
-    if not path:
-        return "/"
-    if "/." not in path:
-        return path
-    resolved = posixpath.normpath("/" + "/".join(_one_dot_form(part) for part in path.split("/")[1:]))
-    trailing = path.endswith(("/", "/.", "/.."))
-    return resolved + "/" if trailing and resolved != "/" else resolved
-
-
-def _one_dot_form(segment: str) -> str:
-    return (
-        segment.lower().replace("%2e", ".")
-        if segment.lower() in {"%2e", "%2e%2e", ".%2e", "%2e."}
-        else segment
-    )
+    """Return a path in which no segment means "here" or "above"; `..` at the top leads nowhere."""
+    kept: list[str] = []
+    meaning = ""
+    for segment in path.split("/")[1:] or [""]:
+        meaning = segment.lower().replace("%2e", ".")
+        if meaning == "..":
+            del kept[-1:]
+        elif meaning != ".":
+            kept.append(segment)
+    if meaning in {".", ".."}:
+        kept.append("")
+    return "/" + "/".join(kept)
 
 
 def host_of(url: str) -> str:

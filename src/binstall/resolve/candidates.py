@@ -42,32 +42,20 @@ class Candidate:
 
 
 def candidates_for(
-    manifest: Manifest,
-    targets: tuple[TargetTriple, ...],
-    cli: CliOverrides,
-    *,
-    skip_signatures: bool,
+    manifest: Manifest, target: TargetTriple, cli: CliOverrides, *, skip_signatures: bool
 ) -> tuple[Candidate, ...]:
-    """Return every place to look, in the order in which the first existing one wins.
-
-    Targets are outermost: a package for a better target comes before any for a lesser one. The merged
-    metadata of every target is judged before the first is used, so a manifest that contradicts itself for
-    one of this machine's targets is an error whatever the network would have answered.
+    """Return every place to look for one target, in the order in which the first existing one wins.
 
     Raises:
-        ManifestError, UnsupportedSignature: the signing metadata of a target cannot be used.
+        ManifestError, UnsupportedSignature: the signing metadata of this target cannot be used.
         TemplateError: a template does not render, or not to a URL.
         UnknownFormat: `pkg-fmt` is absent and the template does not show it.
     """
-    merged = [
-        (target, manifest.for_target(target, cli, skip_signatures=skip_signatures)) for target in targets
-    ]
-    return tuple(
-        candidate for target, meta in merged for candidate in _for_one_target(manifest, target, meta)
-    )
+    meta = manifest.for_target(target, cli, skip_signatures=skip_signatures)
+    return tuple(_candidates(manifest, target, meta))
 
 
-def _for_one_target(manifest: Manifest, target: TargetTriple, meta: PackageMeta) -> Iterator[Candidate]:
+def _candidates(manifest: Manifest, target: TargetTriple, meta: PackageMeta) -> Iterator[Candidate]:
     repository = (manifest.repository or "").rstrip("/").removesuffix(".git")
     values = {"name": manifest.name, "version": str(manifest.version), **target.template_values()}
     if repository:

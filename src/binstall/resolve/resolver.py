@@ -14,7 +14,7 @@ otherwise choose which package is installed.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
 
 from binstall.errors import Absent, NothingFound, Refused, RemoteError
@@ -34,13 +34,19 @@ def is_plain_refusal(error: RemoteError) -> bool:
 
 
 class Search:
-    """One walk over the candidates of one crate."""
+    """One walk over the candidates of one crate.
+
+    `by_target` yields the candidates of each target, better targets first. It is asked for a target when
+    all before it are exhausted, and what it raises is raised then: a manifest that is wrong about a lesser
+    target does not keep a better one from being installed.
+    """
 
     def __init__(
-        self, crate: str, candidates: Sequence[Candidate], transfers: Transfers, progress: Progress
+        self, crate: str, by_target: Iterable[Sequence[Candidate]], transfers: Transfers, progress: Progress
     ) -> None:
         self._crate = crate
-        self._candidates = candidates
+        self._by_target = by_target
+        self._seen: list[Candidate] = []
         self._transfers = transfers
         self._progress = progress
         self._refusal: Refused | None = None
@@ -53,11 +59,13 @@ class Search:
         Raises:
             Refused, Unreachable: a host could not say whether a candidate exists.
         """
-        if len(self._candidates) < _WORTH_ASKING:
-            yield from self._candidates
-            return
+        for candidates in self._by_target:
+            self._seen += candidates
+            yield from candidates if len(candidates) < _WORTH_ASKING else self._asked_about(candidates)
+
+    def _asked_about(self, candidates: Sequence[Candidate]) -> Iterator[Candidate]:
         asked: deque[tuple[Candidate, Future[None]]] = deque()
-        waiting = iter(self._candidates)
+        waiting = iter(candidates)
         try:
             while True:
                 while len(asked) < _ASKED_AT_ONCE and (candidate := next(waiting, None)) is not None:
@@ -90,14 +98,14 @@ class Search:
         """Return the error for a walk that ended without a package."""
         if self._refusal is not None:
             return self._refusal
-        targets = ", ".join(dict.fromkeys(candidate.target.text for candidate in self._candidates))
-        if not self._candidates:
+        targets = ", ".join(dict.fromkeys(candidate.target.text for candidate in self._seen))
+        if not self._seen:
             return NothingFound(
                 f"{self._crate} declares no pkg-url, and its repository is on no known hosting service",
                 hint="pass --pkg-url, or ask the publisher to declare [package.metadata.binstall]",
             )
-        first = without_secrets(self._candidates[0].url)
-        more = f" and {len(self._candidates) - 1} more" if len(self._candidates) > 1 else ""
+        first = without_secrets(self._seen[0].url)
+        more = f" and {len(self._seen) - 1} more" if len(self._seen) > 1 else ""
         return NothingFound(
             f"{self._crate} has no package for {targets}: nothing at {first}{more}",
             hint="the publisher may have no build for this machine, or be uploading it; -v shows each URL",

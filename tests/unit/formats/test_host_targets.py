@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from binstall.errors import BadTarget
-from binstall.formats.host_targets import HostFacts, WindowsMachine, preferred_targets
+from binstall.formats.host import HostFacts, WindowsMachine, preferred_targets
 from binstall.formats.target import parse_target
 
 ALL_WINDOWS: tuple[WindowsMachine, ...] = ("amd64", "i386", "arm", "arm64")

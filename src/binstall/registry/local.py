@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from binstall.errors import LocalManifestError
 from binstall.formats.cargo_toml import Table, parse_cargo_toml
 from binstall.formats.crate_source import path_source
-from binstall.formats.manifest import package_of, read_manifest
+from binstall.formats.manifest import Manifest, package_of, read_manifest
 from binstall.formats.version import VersionReq
 from binstall.limits import (
     MAX_MANIFEST_BYTES,
@@ -28,6 +28,41 @@ from binstall.registry.found import FoundCrate
 from binstall.registry.workspace import member_folders
 
 _MANIFEST = "Cargo.toml"
+_LISTED_MEMBERS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class LocalPackage:
+    """One package on this disk, found and not yet read."""
+
+    manifest_path: Path
+    """Absolute; of its `Cargo.toml`."""
+    document: Table
+    """That file, parsed; it has a `[package]`."""
+    files: frozenset[str]
+    """`src/main.rs` and what is in `src/bin`, as `read_manifest` wants them."""
+    workspace: Mapping[str, object] | None
+    """The `[workspace]` table that it inherits from; None where it inherits nothing, or from nobody."""
+
+    def read(self, document: Table | None = None) -> Manifest:
+        """Return its manifest, or what it would be if `document` were its `Cargo.toml`.
+
+        Raises `LocalManifestError`, `BadVersion` and `NoBinaries`.
+        """
+        return read_manifest(document or self.document, self.files, workspace=self.workspace)
+
+
+def open_local(path: Path, name: str | None) -> LocalPackage:
+    """Return the package `name` of the manifest at `path`, a file or a folder, or of its workspace.
+
+    Without a name it is the package of that very manifest, or the only member of a mere workspace. Raises
+    `LocalManifestError` for whatever is wrong.
+    """
+    try:
+        start = _start(path)
+        return _opened(*(_only(start) if name is None else _named(start, name)))
+    except OSError as cause:
+        raise _unreadable(path, cause) from cause
 
 
 def find_local(path: Path, name: str, requirement: VersionReq | None) -> FoundCrate:
@@ -37,40 +72,74 @@ def find_local(path: Path, name: str, requirement: VersionReq | None) -> FoundCr
     says the next one; any other requirement must hold. Raises `LocalManifestError` for anything about
     files, TOML and the requirement; `BadVersion` and `NoBinaries` about the package that was found.
     """
+    package = open_local(path, name)
     try:
-        return _find(path, name, requirement)
+        manifest = package.read()
+        source = path_source(_absolute(path))
     except OSError as cause:
-        raise LocalManifestError(f"{cause.filename or path} cannot be read: {cause.strerror}") from cause
-
-
-def _find(path: Path, name: str, requirement: VersionReq | None) -> FoundCrate:
-    given = _absolute(path)
-    start = given / _MANIFEST if given.is_dir() else given
-    found = _search(start, name, deep=False) or _search(start, name, deep=True)
-    if found is None:
-        raise LocalManifestError(
-            f"no package `{name}` in {start}, nor in a member of its workspace",
-            hint="name the package as its Cargo.toml does, or point --manifest-path at that Cargo.toml",
-        )
-    manifest_path, document = found
-    manifest = read_manifest(
-        document,
-        _source_files(manifest_path.parent),
-        workspace=_workspace_of(document, manifest_path),
-    )
+        raise _unreadable(path, cause) from cause
     if requirement is not None and requirement.exact is not None:
         manifest = replace(manifest, version=requirement.exact)
     elif requirement is not None and requirement.comparators and not requirement.matches(manifest.version):
         raise LocalManifestError(
-            f"{name} `{requirement.text}` was asked for, but {manifest_path} says {manifest.version}",
+            f"{name} `{requirement.text}` was asked for, but {package.manifest_path} says {manifest.version}",
             hint="a full version such as 1.2.3 is taken in place of the one in the manifest",
         )
     return FoundCrate(
         manifest=manifest,
-        source=path_source(given),
+        source=source,
         version_requirement_text="*" if requirement is None else requirement.text,
         checksum=None,
         trusted_transport=True,
+    )
+
+
+def _unreadable(path: Path, cause: OSError) -> LocalManifestError:
+    return LocalManifestError(f"{cause.filename or path} cannot be read: {cause.strerror}")
+
+
+def _start(path: Path) -> Path:
+    given = _absolute(path)
+    return given / _MANIFEST if given.is_dir() else given
+
+
+def _named(start: Path, name: str) -> tuple[Path, Table]:
+    for deep in (False, True):
+        for manifest_path, document, found in _packages(start, deep=deep):
+            if found == name:
+                return manifest_path, document
+    raise LocalManifestError(
+        f"no package `{name}` in {start}, nor in a member of its workspace",
+        hint="name the package as its Cargo.toml does, or point --manifest-path at that Cargo.toml",
+    )
+
+
+def _only(start: Path) -> tuple[Path, Table]:
+    document = _read(start)
+    if package_of(document) is not None:
+        return start, document
+    members = list(_packages(start, deep=False))
+    if not members:
+        raise LocalManifestError(
+            f"{start} has no [package], and no workspace member has one",
+            hint="point at a crate's Cargo.toml",
+        )
+    if len(members) > 1:
+        names = ", ".join(sorted(str(found) for _, _, found in members[:_LISTED_MEMBERS]))
+        more = f" and {len(members) - _LISTED_MEMBERS} more" if len(members) > _LISTED_MEMBERS else ""
+        raise LocalManifestError(
+            f"{start} is a workspace of {len(members)} packages: {names}{more}",
+            hint="--package NAME picks one",
+        )
+    return members[0][0], members[0][1]
+
+
+def _opened(manifest_path: Path, document: Table) -> LocalPackage:
+    return LocalPackage(
+        manifest_path,
+        document,
+        _source_files(manifest_path.parent),
+        _workspace_of(document, manifest_path),
     )
 
 
@@ -84,7 +153,8 @@ def _absolute(path: Path) -> Path:
     return Path(real) if ".." in absolute.parts else absolute
 
 
-def _search(start: Path, name: str, *, deep: bool) -> tuple[Path, Table] | None:
+def _packages(start: Path, *, deep: bool) -> Iterator[tuple[Path, Table, str | None]]:
+    """Yield path, document and name of every package of a manifest: its own first, then its members."""
     stack, seen = [start], set[str]()
     while stack:
         manifest_path = stack.pop()
@@ -99,11 +169,9 @@ def _search(start: Path, name: str, *, deep: bool) -> tuple[Path, Table] | None:
             )
         document = _read(manifest_path)
         package = package_of(document)
-        if (
-            package is not None
-            and package.string("name", MAX_NAME_CHARACTERS, "MAX_NAME_CHARACTERS") == name
-        ):
-            return manifest_path, document
+        if package is not None:
+            name = package.string("name", MAX_NAME_CHARACTERS, "MAX_NAME_CHARACTERS")
+            yield manifest_path, document, name
         workspace = document.table("workspace")
         if workspace is None:
             continue
@@ -111,7 +179,6 @@ def _search(start: Path, name: str, *, deep: bool) -> tuple[Path, Table] | None:
         folders = member_folders(manifest_path.parent, members, excludes, deep=deep) if members else ()
         manifests = [folder / _MANIFEST for folder in folders]
         stack.extend(manifest for manifest in reversed(manifests) if manifest.is_file())
-    return None
 
 
 def _patterns(workspace: Table, key: str) -> tuple[str, ...]:

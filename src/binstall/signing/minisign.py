@@ -22,8 +22,8 @@ from typing import ClassVar
 
 from binstall.artifact import DigestName, Download, Evidence
 from binstall.errors import BadSignature
-from binstall.formats.minisig import LEGACY, PREHASHED, parse_signature
-from binstall.formats.minisign_key import parse_public_key
+from binstall.formats.minisig import LEGACY, PREHASHED, Signature, parse_signature
+from binstall.formats.minisign_key import PublicKey, parse_public_key
 from binstall.signing.binding import Expected, check_binding, mismatches
 from binstall.signing.curve import is_signed
 
@@ -54,21 +54,7 @@ class MinisignVerifier:
             raise BadSignature(
                 f"the signature has unknown algorithm bytes {parsed.algorithm.hex()}", reason="algorithm"
             )
-        if parsed.key_id != key.key_id:
-            raise BadSignature(
-                f"the signature is by key {parsed.shown_id}, and key {key.shown_id} was expected",
-                reason="key-id",
-            )
-        if not is_signed(parsed.covered_by_global, parsed.global_ed25519, key.ed25519):
-            raise BadSignature(
-                f"the signature or its trusted comment was altered, or is not by key {key.shown_id}",
-                reason="comment-signature",
-            )
-        if allow_name_mismatch:
-            self._warnings = mismatches(parsed.trusted_comment, expected)
-        else:
-            self._warnings = ()
-            check_binding(parsed.trusted_comment, expected)
+        self._warnings = check_comment(parsed, key, expected, allow_name_mismatch)
         self._key = key
         self._ed25519 = parsed.ed25519
         self.trusted_comment = parsed.trusted_comment
@@ -92,3 +78,27 @@ class MinisignVerifier:
             trusted_comment=self.trusted_comment,
             warnings=self._warnings,
         )
+
+
+def check_comment(
+    parsed: Signature, key: PublicKey, expected: Expected, allow_name_mismatch: bool
+) -> tuple[str, ...]:
+    """Do steps 4 to 6; return the mismatches of names that were let pass.
+
+    Raises:
+        BadSignature: reason `key-id`, `comment-signature` or `name`.
+    """
+    if parsed.key_id != key.key_id:
+        raise BadSignature(
+            f"the signature is by key {parsed.shown_id}, and key {key.shown_id} was expected",
+            reason="key-id",
+        )
+    if not is_signed(parsed.covered_by_global, parsed.global_ed25519, key.ed25519):
+        raise BadSignature(
+            f"the signature or its trusted comment was altered, or is not by key {key.shown_id}",
+            reason="comment-signature",
+        )
+    if allow_name_mismatch:
+        return mismatches(parsed.trusted_comment, expected)
+    check_binding(parsed.trusted_comment, expected)
+    return ()

@@ -1,0 +1,160 @@
+"""`binstall`: the command of commands, and the only way out.
+
+`main` alone turns errors into words and exit codes. A command is imported when it is asked for, so that
+`binstall --version` costs little more than Python and click.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from types import FrameType
+
+import click
+
+from binstall import __version__
+from binstall.cli.params import Command, Group, Option
+from binstall.errors import BinstallError, Cancelled, LocalIOError, UsageError
+
+
+def _command(module: str) -> Callable[[], click.Command]:
+    def load() -> click.Command:
+        command = import_module(f"binstall.cli.{module}").command
+        assert isinstance(command, click.Command)  # noqa: S101
+        return command
+
+    return load
+
+
+class _Binstall(Group):
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if self.get_command(ctx, name) is None and not name.startswith("-"):
+            raise UsageError(
+                f"there is no command {name!r}", hint=_what_was_meant(name, args, list(self._loaders))
+            )
+        return super().resolve_command(ctx, args)
+
+
+def _what_was_meant(name: str, args: Sequence[str], commands: Sequence[str]) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, commands, n=1, cutoff=0.75)
+    if near:
+        return f"did you mean `binstall {near[0]}`?"
+    crate = name.partition("@")[0]
+    if crate and crate[0].isalpha() and all(c.isalnum() or c in "-_" for c in crate):
+        return f"did you mean `binstall install {' '.join(args)}`?"
+    return "`binstall --help` lists the commands"
+
+
+def _print_version(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        click.echo(f"binstall {__version__}")
+        ctx.exit()
+
+
+cli = _Binstall(
+    "binstall",
+    commands_by_name={
+        "install": _command("install"),
+        "demo": _command("demo"),
+        "keygen": _command("keygen"),
+        "pubkey": _command("pubkey"),
+        "password": _command("password"),
+        "key": _command("key"),
+        "completions": _command("completions"),
+    },
+    help=(
+        "Install prebuilt release binaries of Rust crates, signed as their publishers said they would be; "
+        "sign and publish your own."
+    ),
+    epilog="`binstall COMMAND -h` is the short help of a command, `--help` the complete one.",
+    params=[
+        Option(
+            ["--version"],
+            is_flag=True,
+            is_eager=True,
+            expose_value=False,
+            callback=_print_version,
+            help="Print the version.",
+        )
+    ],
+    context_settings={"help_option_names": []},
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run `binstall` and return its exit code."""
+    return run(cli, "binstall", list(sys.argv[1:] if arguments is None else arguments))
+
+
+def run(command: click.Command, name: str, arguments: list[str]) -> int:
+    """Run a command line to its exit code; nothing but a bug in Python itself escapes from here."""
+    _stop_on_signals()
+    try:
+        return _outcome(command, name, arguments)
+    except BrokenPipeError:
+        # Whoever read our output has gone: nothing can be told, and Python must not try at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 74
+
+
+def _outcome(command: click.Command, name: str, arguments: list[str]) -> int:
+    try:
+        result = command.main(args=arguments, prog_name=name, standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except BinstallError as error:
+        return report(error)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return 2
+    except click.ClickException as error:
+        context = error.ctx if isinstance(error, click.UsageError) else None
+        hint = f"`{context.command_path} --help` lists what it takes" if context else None
+        return report(UsageError(error.format_message().removesuffix("."), hint=hint))
+    except (KeyboardInterrupt, click.Abort):
+        return report(Cancelled("cancelled"))
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        return report(LocalIOError(f"{error.filename or 'the file system'}: {error.strerror or error}"))
+    except MemoryError:
+        return report(LocalIOError("out of memory"))
+    except Exception as error:  # a bug: said in one line, kept out of the user's way
+        if os.environ.get("BINSTALL_TRACEBACK"):
+            raise
+        bug = BinstallError(
+            f"a fault in binstall itself: {type(error).__name__}: {error}",
+            hint="run again with BINSTALL_TRACEBACK=1 and report what it prints",
+        )
+        bug.exit_code = 17
+        return report(bug)
+
+
+def report(error: BinstallError) -> int:
+    """Print an error that no command has printed yet; return its exit code."""
+    if not getattr(error, "reported", False):
+        from binstall.cli.terminal import Terminal
+
+        with Terminal().open() as terminal:
+            terminal.error(error)
+    return error.exit_code
+
+
+def _stop_on_signals() -> None:
+    def stop(number: int, _frame: FrameType | None) -> None:
+        raise Cancelled(f"stopped by {signal.Signals(number).name}")
+
+    for name in ("SIGTERM", "SIGHUP", "SIGQUIT"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, stop)
+
+
+__all__ = ["Command", "cli", "main", "report", "run"]

@@ -1,0 +1,49 @@
+"""The seam to the network: one question, one answer, read as it arrives.
+
+`binstall.net.http.HttpFetcher` is the real one. A test or a simulator may be another; all that they have
+to keep is that nothing but `Unreachable` ever comes out, while the body is read as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
+from types import MappingProxyType
+from typing import Protocol
+
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+
+
+class Response(Protocol):
+    """The answer that is left after redirects, whatever its status."""
+
+    @property
+    def status(self) -> int:
+        """HTTP status code."""
+
+    @property
+    def url(self) -> str:
+        """Where the answer came from in the end, without user-info; may hold secret query values."""
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Lower-case name to value; several values joined by a comma and a space. Chosen by the server."""
+
+    def chunks(self) -> Iterator[bytes]:
+        """Yield the body as it arrives, in non-empty pieces; raise `Unreachable` where it breaks off."""
+
+
+class Fetcher(Protocol):
+    """Asks for URLs. Called from several threads at once."""
+
+    def open(
+        self, url: str, *, method: str = "GET", headers: Mapping[str, str] = NO_HEADERS
+    ) -> AbstractContextManager[Response]:
+        """Ask for `url`, follow redirects and hand out the answer; leaving the context drops the rest.
+
+        Raises:
+            Unreachable: no usable answer arrived; `transient` where another try may help.
+        """
+
+    def close(self) -> None:
+        """End what is under way in other threads with `Unreachable`, as soon as it can be ended."""

@@ -6,6 +6,7 @@ What the library is told, or kept from:
                     another scheme, host or port only with headers that carry no secret
     encoding        `identity` is asked for, nothing is decoded, any other coding of a body is refused:
                     digests and signatures are of the bytes that the server stores
+    loopback        over plain http is asked directly, past any proxy, and redirects to itself only
     proxies         chosen by `binstall.net.proxy` alone; one client for each, because a callback into
                     Python from the library's threads could meet an interpreter that is shutting down
     trusted roots   `binstall.net.tls`; the library's own loader reads `SSL_CERT_FILE` and `SSL_CERT_DIR`
@@ -44,6 +45,7 @@ from pyreqwest.response import SyncResponse
 
 from binstall import __version__
 from binstall.errors import ConfigError, Unreachable
+from binstall.formats.url import is_loopback
 from binstall.limits import (
     CONNECT_TIMEOUT_SECONDS,
     IDLE_TIMEOUT_SECONDS,
@@ -104,7 +106,7 @@ class HttpFetcher:
     def _possible_proxies(self) -> set[Proxy | None]:
         possible = {self._proxies.https}
         if "http" in self._schemes:
-            possible.add(self._proxies.http)
+            possible |= {self._proxies.http, None}  # loopback is asked directly
         if self._proxies.exceptions:
             possible.add(None)
         return possible
@@ -246,6 +248,9 @@ def checked_url(text: str, *, asked: str, base: Url | None, schemes: Collection[
         raise Unreachable(f"{what} is not an https URL", url=asked, hint=hint)
     if not url.host_str:
         raise Unreachable(f"{what} names no host", url=asked)
+    if base is not None and base.scheme == "http" and is_loopback(str(base)) and not is_loopback(str(url)):
+        # What this machine serves over plain http counts as authentic; what it points to elsewhere is not.
+        raise Unreachable(f"{what} leads away from this machine", url=asked)
     return url.with_fragment(None)
 
 

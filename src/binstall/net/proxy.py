@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from binstall.errors import ConfigError
+from binstall.formats.url import is_loopback
 from binstall.limits import MAX_URL_CHARACTERS
 
 _SCHEMES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
@@ -65,9 +66,14 @@ class Proxies:
     """Entries of `no_proxy`, in lower case: names, addresses, networks, each with `:PORT` or without."""
 
     def for_url(self, scheme: str, host: str, port: int) -> Proxy | None:
-        """Return the proxy for a URL of these parts, or None where the host is asked directly."""
+        """Return the proxy for a URL of these parts, or None where the host is asked directly.
+
+        Plain http to this machine goes past every proxy: it is believed because nobody stands between.
+        """
         proxy = self.https if scheme == "https" else self.http
-        if proxy is None or self._excepted(host.strip("[]").rstrip(".").lower(), port):
+        if proxy is None or (scheme == "http" and is_loopback(f"http://{host}/")):
+            return None
+        if self._excepted(host.strip("[]").rstrip(".").lower(), port):
             return None
         return proxy
 

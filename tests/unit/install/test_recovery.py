@@ -5,12 +5,13 @@ from __future__ import annotations
 import shutil
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from binstall.errors import LocalIOError, TrackingError
-from binstall.formats.tracking import TrackingBytes
+from binstall.formats.tracking import TrackingBytes, parse_tracking
 from binstall.install.journal import JOURNAL, read_journal
 from binstall.install.recovery import recover
 from binstall.install.tracker import Tracker
@@ -18,6 +19,7 @@ from support_install import (
     Heard,
     State,
     content,
+    crate,
     install,
     interrupted,
     leftovers,
@@ -31,9 +33,14 @@ _REGISTRY = "(registry+https://github.com/rust-lang/crates.io-index)"
 _ALL_PLACED = ("os.remove", JOURNAL)
 
 
-def killed(root: Path, event: str, word: str) -> State:
-    """Kill the upgrade before a call; return the state as it had been."""
+def killed(root: Path, event: str, word: str, *, others: int = 0) -> State:
+    """Kill the upgrade before a call, with so many other crates listed; return the state as it had been."""
     prepare(root)
+    with Tracker(root).locked() as locked:
+        tracking = parse_tracking(locked.read())
+        for number in range(others):
+            tracking = tracking.with_crate(replace(crate(f"z{number}", "1.0.0"), bins=(f"z{number}",)))
+        locked.rewrite(tracking.serialize())
     before = state(root)
     with stopped("at", root, event, word) as process:
         process.communicate()
@@ -79,17 +86,32 @@ def test_without_tracking_files_are_put_back_too(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("file", ["crates_toml", "crates_v1"])
-def test_a_write_that_was_cut_short_anywhere_is_healed(tmp_path: Path, file: str) -> None:
-    before = killed(tmp_path / "killed", *_ALL_PLACED)
-    old, new = changes(tmp_path / "killed")
-    was, becomes = getattr(old, file), getattr(new, file)
-    padded = becomes.ljust(len(was), b"\n")
-    for length in range(0, len(padded) + 1, 31):
+@pytest.mark.parametrize("undoing", [False, True], ids=["installing", "undoing"])
+def test_a_write_that_was_cut_short_is_healed(tmp_path: Path, file: str, undoing: bool) -> None:
+    before = killed(tmp_path / "killed", *_ALL_PLACED, others=40)
+    texts = [getattr(files, file) for files in changes(tmp_path / "killed")]
+    old, new = reversed(texts) if undoing else texts
+    written = new.ljust(len(old), b"\n")
+    assert len(written) > 2048
+    for length in (*range(0, len(written), 512), *range(100, len(written), 1001)):
+        now = written[:length] + old[length:]
+        if length % 512 and readable(now):
+            continue  # what could be somebody's list is taken for that
         root = tmp_path / str(length)
         shutil.copytree(tmp_path / "killed", root, symlinks=True)
-        getattr(Tracker(root), file).write_bytes(padded[:length] + was[length:])
+        getattr(Tracker(root), file).write_bytes(now)
         recover(root / "bin")
         assert state(root) == before
+        shutil.rmtree(root)
+
+
+def readable(text: bytes) -> bool:
+    """Tell whether `text` is a whole list of either kind."""
+    try:
+        parse_tracking(TrackingBytes(text, b"") if text.startswith(b"[") else TrackingBytes(b"", text))
+    except TrackingError:
+        return False
+    return True
 
 
 def test_what_cargo_recorded_since_stays(tmp_path: Path) -> None:

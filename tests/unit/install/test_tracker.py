@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from binstall.errors import LocalIOError, TrackingError
 from binstall.formats.tracking import TrackingBytes
-from binstall.install.tracker import Tracker, is_torn
+from binstall.install.tracker import Tracker, is_cut, is_mixture
 from binstall.limits import MAX_TRACKING_BYTES
 from support_install import Heard, install, run_python, state, stopped
 
@@ -162,21 +162,38 @@ def test_a_folder_or_file_in_place_of_the_lists_is_an_error_that_names_it(
     assert not (tmp_path / "bin").exists()
 
 
+_long = st.builds(lambda unit, count: unit * count, st.binary(min_size=1, max_size=9), st.integers(0, 300))
+
+
+@settings(max_examples=1000, deadline=None)
+@given(before=_long, after=_long, sectors=st.integers(0, 9), forth=st.booleans())
+def test_a_write_that_ended_with_a_sector_is_known_as_cut(
+    before: bytes, after: bytes, sectors: int, forth: bool
+) -> None:
+    old, new = (before, after) if forth else (after, before)
+    now = new.ljust(len(old), b"\n")[: sectors * 512] + old[sectors * 512 :]
+    assert is_cut(now, before=before, after=after)
+    assert is_mixture(now, before=before, after=after)
+    assert is_cut(before, before=before, after=after)
+    assert is_cut(after, before=before, after=after)
+
+
 @settings(max_examples=1000, deadline=None)
 @given(before=st.binary(max_size=12), after=st.binary(min_size=1, max_size=12), data=st.data())
-def test_whatever_a_cut_write_leaves_is_known_as_torn(
-    before: bytes, after: bytes, data: st.DataObject
-) -> None:
-    padded = after.ljust(len(before), b"\n")
-    length = data.draw(st.integers(0, len(padded)))
-    assert is_torn(padded[:length] + before[length:], before=before, after=after)
-    assert is_torn(after, before=before, after=after)
+def test_a_write_that_ended_anywhere_is_a_mixture(before: bytes, after: bytes, data: st.DataObject) -> None:
+    length = data.draw(st.integers(0, max(len(before), len(after))))
+    assert is_mixture(
+        after.ljust(len(before), b"\n")[:length] + before[length:], before=before, after=after
+    )
 
 
-def test_what_others_write_is_not_taken_for_torn() -> None:
-    before, after = b"[v1]\nfoo = 1\n", b"[v1]\nfoo = 2\nbar = 1\n"
-    for theirs in (b"", b"[v1]\n", b"[v1]\nfoo = 3\n", b"[v1]\nfoo = 2\nbaz = 1\n", after + b"x"):
-        assert not is_torn(theirs, before=before, after=after)
+def test_what_others_write_is_not_taken_for_a_cut() -> None:
+    before, after = b'[v1]\nfoo = "1.1.0"\n', b'[v1]\nfoo = "2.0.0"\n'
+    theirs = b'[v1]\nfoo = "2.1.0"\n'
+    assert not is_cut(theirs, before=before, after=after)
+    assert is_mixture(theirs, before=before, after=after)
+    for other in (theirs.replace(b"2", b"3"), theirs + b"x"):
+        assert not is_mixture(other, before=before, after=after)
 
 
 def test_locked_files_are_read_as_they_are(tmp_path: Path) -> None:

@@ -510,12 +510,21 @@ def test_https_is_tunnelled_through_the_proxy(new_fetcher: NewFetcher, server: S
 
 
 def test_plain_http_is_forwarded_by_the_proxy(new_fetcher: NewFetcher, plain_server: Server) -> None:
-    url = plain_server.on("/a", Answer(body=b"ok"))
-    with ConnectProxy() as proxy:
+    direct = plain_server.on("/a", Answer(body=b"ok"))
+    url = f"http://plain.example:{plain_server.port}/a"
+    with ConnectProxy(names={"plain.example": "127.0.0.1"}) as proxy:
         fetcher = new_fetcher(proxies=through(proxy.address), allow_insecure_http=True)
         assert body(fetcher, url) == b"ok"
+        assert body(fetcher, direct) == b"ok"
         fetcher.close()
-        assert proxy.seen == [("GET", url, None)]
+        assert proxy.seen == [("GET", url, None)], "this machine itself is asked past the proxy"
+
+
+def test_plain_http_of_this_machine_redirects_to_itself_only(
+    new_fetcher: NewFetcher, plain_server: Server
+) -> None:
+    away = plain_server.on("/away", Answer(302, headers={"Location": "http://plain.example/x"}))
+    assert "away from this machine" in failure(new_fetcher(allow_insecure_http=True), away).message
 
 
 def test_excepted_hosts_and_each_redirect_are_asked_directly(

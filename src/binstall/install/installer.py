@@ -130,10 +130,14 @@ class Installer:
         manifest = found.manifest
         for warning in manifest.warnings:
             self._progress.warn(warning)
-        checked = ", checksum holds" if found.checksum is not None else ""
-        self._progress.stage(
-            f"{manifest.name} {manifest.version}: manifest from {without_secrets(found.source.url)}{checked}"
-        )
+        if found.checksum is not None:
+            self._progress.stage(
+                f"{manifest.name} {manifest.version}: the .crate has that SHA-256, its manifest is read"
+            )
+        else:
+            self._progress.stage(
+                f"{manifest.name} {manifest.version}: manifest from {without_secrets(found.source.url)}"
+            )
         return found
 
     def prepare(self, spec: CrateSpec, found: FoundCrate, staging: Path, install_folder: Path) -> Prepared:
@@ -192,6 +196,8 @@ class Installer:
         digests = (
             needed_digests(decision.signing.algorithm) if isinstance(decision, Verify) else ("sha256",)
         )
+        key = f", to be signed by {_key_words(decision.signing)}" if isinstance(decision, Verify) else ""
+        self._progress.stage(f"fetching {without_secrets(candidate.url)}{key}")
         package = self._transfers.download(
             candidate.url, staging, digests=digests, limit=MAX_PACKAGE_BYTES, what=name
         )
@@ -275,3 +281,8 @@ class Installer:
         else:
             self._progress.stage(f"downloaded {size}: {evidence.verdict}")
         return verified
+
+
+def _key_words(signing: SigningConfig) -> str:
+    lines = signing.pubkey.split()
+    return f"{signing.algorithm} key {lines[-1] if lines else '(none)'}"

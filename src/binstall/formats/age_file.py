@@ -71,16 +71,19 @@ def without_armor(data: bytes) -> bytes:
         return data
     # A lone CR is no line end; where one stands, the line is no base64.
     lines = [line.removesuffix(b"\r") for line in text.split(b"\n")]
-    first, *body, last = lines
-    whole = first == _BEGIN and last == _END and len(body) > 0
-    if not whole or not all(_FULL_LINE.match(line) for line in body[:-1]):
+    body = lines[1:-1]
+    if (
+        lines[0] != _BEGIN
+        or lines[-1] != _END
+        or not body
+        or not all(_FULL_LINE.match(line) for line in body[:-1])
+    ):
         raise _bad_armor()
     try:
-        # A full last line is its own and its padding's judge.
         binary = binascii.a2b_base64(b"".join(body), strict_mode=True)
     except binascii.Error as error:
         raise _bad_armor() from error
-    if not body[-1] or len(body[-1]) > 64 or binascii.b2a_base64(binary, newline=False) != b"".join(body):
+    if len(body[-1]) > 64 or not body[-1] or binascii.b2a_base64(binary, newline=False) != b"".join(body):
         raise _bad_armor()
     return binary
 

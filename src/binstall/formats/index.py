@@ -72,6 +72,18 @@ class CrateIndex:
     """In the file's order; of two lines for one version the later one."""
     skipped: tuple[str, ...]
     """One sentence for each line that was passed over, in the file's order."""
+    skipped_versions: frozenset[str] = frozenset()
+    """What those lines say their version is."""
+
+    def lists(self, version: Version) -> bool:
+        """Tell whether `version` is taken: listed, yanked, or on a line that cannot be read otherwise.
+
+        Build metadata makes no other version of it, as crates.io rules.
+        """
+        wanted = _without_build(str(version))
+        return any(_without_build(str(entry.version)) == wanted for entry in self.entries) or any(
+            _without_build(text) == wanted for text in self.skipped_versions
+        )
 
 
 def parse_config_json(data: bytes) -> IndexConfig:
@@ -136,6 +148,7 @@ def parse_index(data: bytes, asked: str) -> CrateIndex:
     name: str | None = None
     entries: dict[Version, IndexEntry] = {}
     skipped: list[str] = []
+    skipped_versions = set[str]()
     for number, line in enumerate(BytesIO(data), start=1):
         if number > MAX_INDEX_LINES:
             raise RegistryError(
@@ -151,6 +164,7 @@ def parse_index(data: bytes, asked: str) -> CrateIndex:
         if schema not in _KNOWN_SCHEMAS:
             shown = f" {schema}"[:20] if isinstance(schema, int) else ""
             skipped.append(f"{what} is of a schema{shown} that is not known here")
+            skipped_versions.add(str(value.get("vers", "")))
             continue
         found = _text(value, "name", what)
         if not same_crate(found, asked) or name not in {None, found}:
@@ -159,9 +173,14 @@ def parse_index(data: bytes, asked: str) -> CrateIndex:
         entry = _entry(value, name, what)
         if isinstance(entry, str):
             skipped.append(entry)
+            skipped_versions.add(str(value["vers"]))
         else:
             entries[entry.version] = entry
-    return CrateIndex(name or asked, tuple(entries.values()), tuple(skipped))
+    return CrateIndex(name or asked, tuple(entries.values()), tuple(skipped), frozenset(skipped_versions))
+
+
+def _without_build(version: str) -> str:
+    return version.partition("+")[0]
 
 
 def _entry(value: Mapping[str, object], name: str, what: str) -> IndexEntry | str:

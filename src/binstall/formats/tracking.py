@@ -161,23 +161,30 @@ def undone(current: Tracking, *, before: Tracking, after: Tracking) -> Tracking:
     A crate that is not as the change left it was changed by somebody else since, and stays as it is;
     a file name that such a crate lists is not given back to another.
     """
-    groups = [_by_name(tracking.listing) for tracking in (before, after, current)]
-    was, became, now = groups
-    restored = {
-        name
-        for name in was.keys() | became.keys()
-        if was.get(name) != became.get(name) and now.get(name) == became.get(name)
-    }
+    was, became, now = (_by_name(tracking.listing) for tracking in (before, after, current))
+    restored = _taken_back(was, became, now)
     merged = {name: group for name, group in now.items() if name not in restored}
     theirs = {file_name for group in merged.values() for names in group.values() for file_name in names}
     packages = {package: names for group in merged.values() for package, names in group.items()}
     for name in sorted(restored & was.keys()):
         packages |= _without(was[name], theirs)
+    # The two files are written one after the other, so each is taken back by itself.
+    restored = _taken_back(before.records, after.records, current.records)
     records = {name: record for name, record in current.records.items() if name not in restored}
     records |= {name: record for name, record in before.records.items() if name in restored}
-    listing = CratesToml(packages, current.listing.other)
     names = {package.name for package in packages}
+    listing = CratesToml(packages, current.listing.other)
     return Tracking(listing, {name: record for name, record in records.items() if name in names})
+
+
+def _taken_back(
+    was: Mapping[str, object], became: Mapping[str, object], now: Mapping[str, object]
+) -> set[str]:
+    return {
+        name
+        for name in was.keys() | became.keys()
+        if was.get(name) != became.get(name) and now.get(name) == became.get(name)
+    }
 
 
 def _by_name(listing: CratesToml) -> dict[str, dict[PackageId, tuple[str, ...]]]:

@@ -78,21 +78,36 @@ def open_locked(
         os.close(fd)
 
 
-def claim(path: Path) -> tuple[int | None, Outcome]:
-    """Make `path`, if need be, and take its lock without waiting; return descriptor and outcome.
+class Claim:
+    """A lock that was taken without waiting."""
 
-    The descriptor is None for `busy`, also where the file was removed before its lock was had.
+    def __init__(self, fd: int, *, sure: bool) -> None:
+        self._fd = fd
+        self.sure = sure
+        """False where the file system has no locks, and somebody else may think the same."""
+
+    def close(self) -> None:
+        """Let go of the lock; once is enough."""
+        if self._fd >= 0:
+            fd, self._fd = self._fd, -1
+            os.close(fd)
+
+
+def claim(path: Path) -> Claim | None:
+    """Make `path`, if need be, and take its lock without waiting; None where somebody else has it.
+
+    That is also so where the file was removed before its lock was had. Raises OSError.
     """
     fd = os.open(path, os.O_RDWR | os.O_CREAT | _OPEN, 0o600)
     try:
         outcome = _lock(fd, exclusive=True, wait=False)
         if outcome != "busy" and _is_at(fd, path):
-            return fd, outcome
+            return Claim(fd, sure=outcome == "held")
     except BaseException:
         os.close(fd)
         raise
     os.close(fd)
-    return None, "busy"
+    return None
 
 
 def _is_at(fd: int, path: Path) -> bool:

@@ -8,13 +8,18 @@ itself be interrupted anywhere and done again.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
+from binstall.errors import TrackingError
+from binstall.formats.crates_toml import parse_crates_toml
+from binstall.formats.crates_v1 import parse_records
 from binstall.formats.tracking import Tracking, TrackingBytes, undone
 from binstall.install.files import is_plain_name, local_io, mark, sync_folder
 from binstall.install.journal import Journal, Step, TrackingChange, read_journal, remove_journal
 from binstall.install.staging import dead_folders, remove_folder
-from binstall.install.tracker import LockedTracking, Tracker, is_torn
+from binstall.install.tracker import LockedTracking, Tracker, is_cut, is_mixture
 from binstall.progress import Progress, Silent
 
 
@@ -30,17 +35,16 @@ def recover(install_dir: Path, progress: Progress | None = None) -> None:
     """
     progress = progress or Silent()
     install_dir = Path(os.path.realpath(install_dir))
-    with local_io(f"undo an interrupted install in {install_dir}"):
-        for folder, lock in dead_folders(install_dir):
-            try:
-                journal = read_journal(folder)
-                if journal is not None:
-                    _undo_with_locks(folder, install_dir, journal, progress)
-                    progress.warn(f"an install of {journal.crate} had been interrupted; it was undone")
-            except BaseException:
-                os.close(lock)
-                raise
-            remove_folder(folder, lock, progress)
+    with (
+        local_io(f"undo an interrupted install in {install_dir}"),
+        closing(dead_folders(install_dir)) as dead,
+    ):
+        for folder, claimed in dead:
+            journal = read_journal(folder)
+            if journal is not None:
+                _undo_with_locks(folder, install_dir, journal, progress)
+                progress.warn(f"an install of {journal.crate} had been interrupted; it was undone")
+            remove_folder(folder, claimed, progress)
 
 
 def _undo_with_locks(folder: Path, install_dir: Path, journal: Journal, progress: Progress) -> None:
@@ -52,14 +56,22 @@ def _undo_with_locks(folder: Path, install_dir: Path, journal: Journal, progress
         undo(folder, install_dir, journal, locked)
 
 
-def undo(folder: Path, install_dir: Path, journal: Journal, locked: LockedTracking | None) -> None:
+def undo(
+    folder: Path,
+    install_dir: Path,
+    journal: Journal,
+    locked: LockedTracking | None,
+    *,
+    alone: bool = False,
+) -> None:
     """Undo all steps of `journal`, which stands in the staging folder `folder`, and remove it.
 
-    `locked` is None where there are no tracking files. Raises OSError, TrackingError.
+    `locked` is None where there are no tracking files; `alone` says that nobody else has had them since
+    before the transaction. Raises OSError, TrackingError.
     """
     tracked: Tracking | None = None
     if locked is not None and journal.tracking is not None:
-        tracked = _undo_tracking(locked, journal.tracking)
+        tracked = _undo_tracking(locked, journal.tracking, alone=alone)
     for step in journal.steps:
         if is_plain_name(step.name):
             _undo_step(folder, install_dir, step, tracked)
@@ -93,23 +105,30 @@ def _put_back(kept: Path, destination: Path) -> None:
         kept.replace(destination)
 
 
-def _undo_tracking(locked: LockedTracking, change: TrackingChange) -> Tracking:
-    now = locked.read()
-    tracker, before, after = locked.tracker, change.before, change.after
-    toml_is_ours = is_torn(now.crates_toml, before=before.crates_toml, after=after.crates_toml)
-    v1_is_ours = is_torn(now.crates_v1, before=before.crates_v1, after=after.crates_v1)
-    if toml_is_ours and v1_is_ours:
-        locked.rewrite(before)
-        return tracker.parse(before)
-    # Somebody wrote one of them since the kill: only our crate's entries are taken back.
-    whole = TrackingBytes(
-        crates_toml=_whole(now.crates_toml, before.crates_toml, after.crates_toml, ours=toml_is_ours),
-        crates_v1=_whole(now.crates_v1, before.crates_v1, after.crates_v1, ours=v1_is_ours),
-    )
-    merged = undone(tracker.parse(whole), before=tracker.parse(before), after=tracker.parse(after))
-    locked.rewrite(merged.serialize())
-    return merged
+def _undo_tracking(locked: LockedTracking, change: TrackingChange, *, alone: bool) -> Tracking:
+    parse, before, after = locked.tracker.parse, change.before, change.after
+    if not alone:
+        now = locked.read()
+        whole = TrackingBytes(
+            crates_toml=_whole(now.crates_toml, before.crates_toml, after.crates_toml, parse_crates_toml),
+            crates_v1=_whole(now.crates_v1, before.crates_v1, after.crates_v1, parse_records),
+        )
+        merged = undone(parse(whole), before=parse(before), after=parse(after))
+        if merged != parse(before):
+            locked.rewrite(merged.serialize())
+            return merged
+    locked.rewrite(before)
+    return parse(before)
 
 
-def _whole(now: bytes, before: bytes, after: bytes, *, ours: bool) -> bytes:
-    return after if ours and now != before else now
+def _whole(now: bytes, before: bytes, after: bytes, parse: Callable[[bytes], object]) -> bytes:
+    """Return what the file would hold had our write not been cut short, or else what it holds."""
+    if now in (before, after):
+        return now
+    if is_cut(now, before=before, after=after):
+        return after
+    try:
+        parse(now)
+    except TrackingError:
+        return after if is_mixture(now, before=before, after=after) else now
+    return now

@@ -17,9 +17,8 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -27,7 +26,7 @@ from typing import Final, Self
 from binstall.errors import LocalIOError
 from binstall.install.files import local_io, reason
 from binstall.install.journal import JOURNAL
-from binstall.install.locks import claim
+from binstall.install.locks import Claim, claim
 from binstall.install.signals import despite_signals
 from binstall.progress import Progress, Silent
 
@@ -53,7 +52,7 @@ class Staging:
         self.dry_run = dry_run
         self._progress = progress or Silent()
         self._made: list[Path] = []
-        self._lock = -1
+        self._claim: Claim | None = None
 
     def __enter__(self) -> Self:
         """Make the folder.
@@ -65,8 +64,8 @@ class Staging:
             if self.dry_run:
                 parent = Path(tempfile.gettempdir())
                 with local_io(f"make a folder in {parent}"):
-                    for dead, lock in dead_folders(parent):
-                        remove_folder(dead, lock, self._progress)
+                    for dead, dead_claim in dead_folders(parent):
+                        remove_folder(dead, dead_claim, self._progress)
                     self._make_in(parent)
             else:
                 with local_io(f"write to the install folder {self.install_dir}"):
@@ -83,13 +82,11 @@ class Staging:
         despite_signals(self._leave)
 
     def _leave(self) -> None:
-        if self._lock >= 0:
-            lock = self._lock
+        if self._claim is not None:
             if (self.folder / JOURNAL).exists():
-                os.close(lock)
+                self._claim.close()
             else:
-                remove_folder(self.folder, lock, self._progress)
-            self._lock = -1
+                remove_folder(self.folder, self._claim, self._progress)
         self._remove_made()
 
     def subfolder(self, purpose: str) -> Path:
@@ -107,11 +104,11 @@ class Staging:
                 self._make_folders(parent)
             try:
                 folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
-                lock = _claim_new(folder)
+                claimed = _claim_new(folder)
             except FileNotFoundError:
                 continue  # another run removed the folder that it had made, or took ours for dead
-            if lock is not None:
-                self.folder, self._lock = folder, lock
+            if claimed is not None:
+                self.folder, self._claim = folder, claimed
                 return
         raise LocalIOError(f"cannot make a folder in {parent}: it is removed again and again")
 
@@ -134,16 +131,16 @@ class Staging:
                 return  # in use, by us or by another run: it has become a folder like any other
 
 
-def _claim_new(folder: Path) -> int | None:
+def _claim_new(folder: Path) -> Claim | None:
     try:
-        return claim(folder / _LOCK)[0]
+        return claim(folder / _LOCK)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
 
 
-def dead_folders(parent: Path) -> Iterator[tuple[Path, int]]:
-    """Yield the staging folders in `parent` whose owner is gone, each with its lock, now ours.
+def dead_folders(parent: Path) -> Generator[tuple[Path, Claim], None, None]:
+    """Yield the staging folders in `parent` whose owner is gone, each with its lock, ours for the moment.
 
     Folders of other users are passed over: their journals are not to be believed. So are those where the
     file system has no locks, since their owner may live. Raises OSError.
@@ -156,22 +153,20 @@ def dead_folders(parent: Path) -> Iterator[tuple[Path, int]]:
         try:
             if not _is_ours(folder):
                 continue
-            lock, outcome = claim(folder / _LOCK)
+            claimed = claim(folder / _LOCK)
         except FileNotFoundError:
             continue
-        if lock is None:
+        if claimed is None:
             continue
-        if outcome == "unsupported":
-            os.close(lock)
-            continue
-        yield folder, lock
+        try:
+            if claimed.sure:
+                yield folder, claimed
+        finally:
+            claimed.close()
 
 
-def remove_folder(folder: Path, lock: int, progress: Progress) -> None:
-    """Remove a staging folder, then let go of its lock; what cannot be removed is told.
-
-    May be called again where an exception ended it.
-    """
+def remove_folder(folder: Path, claimed: Claim, progress: Progress) -> None:
+    """Remove a staging folder and let go of its lock on the way; what cannot be removed is told."""
     try:
         for path in folder.iterdir():
             if path.name == _LOCK:
@@ -180,15 +175,16 @@ def remove_folder(folder: Path, lock: int, progress: Progress) -> None:
                 shutil.rmtree(path)
             else:
                 path.unlink()
-        if sys.platform == "win32":  # an open file cannot be removed there
-            os.close(lock)
+        claimed.close()  # not later, since Windows would then not remove the file
         (folder / _LOCK).unlink(missing_ok=True)
         folder.rmdir()
     except OSError as error:
-        if folder.exists():
+        left = set(folder.iterdir()) if folder.exists() else set()
+        if left - {folder / _LOCK}:
             progress.warn(f"cannot remove {folder}: {reason(error)}; the next run tries again")
-    if sys.platform != "win32":
-        os.close(lock)
+        # An empty folder, or one with a new lock in it, is just being removed by another run.
+    finally:
+        claimed.close()
 
 
 def _is_ours(folder: Path) -> bool:

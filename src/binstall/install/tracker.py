@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from binstall.errors import TrackingError
 from binstall.formats.tracking import Installed, Tracking, TrackingBytes, parse_tracking
@@ -24,6 +25,8 @@ from binstall.install.files import local_io, sync, write_all
 from binstall.install.locks import open_locked
 from binstall.limits import CHUNK_BYTES, MAX_TRACKING_BYTES
 from binstall.progress import Progress, Silent
+
+_SECTOR_BYTES: Final = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,19 +116,27 @@ class LockedTracking:
         _rewrite(self.crates_v1_fd, old.crates_v1, new.crates_v1)
 
 
-def is_torn(now: bytes, *, before: bytes, after: bytes) -> bool:
-    """Tell whether `_rewrite` from `before` to `after` can have left `now`, at whatever byte it ended."""
-    written = after.ljust(len(before), b"\n")
-    if now in (before, after):
-        return True
-    if len(now) > len(before):
-        return written.startswith(now)
-    if len(now) < len(before):
-        return False
-    same = next(
-        (at for at, (ours, found) in enumerate(zip(written, now, strict=False)) if ours != found), len(now)
-    )
-    return now[same:] == before[same:]
+def is_cut(now: bytes, *, before: bytes, after: bytes) -> bool:
+    """Tell whether `now` is `before` or `after`, or a write of the one over the other, cut short.
+
+    Such a write ends where a page or, when the power fails, a sector of the disk ends.
+    """
+    return now in (before, after) or _is_cut(now, before, after) or _is_cut(now, after, before)
+
+
+def _is_cut(now: bytes, old: bytes, new: bytes) -> bool:
+    written = new.ljust(len(old), b"\n")
+    pairs = enumerate(zip(now, written, strict=False))
+    same = next((at for at, (found, ours) in pairs if found != ours), min(len(now), len(written)))
+    at = same if same == len(written) else same - same % _SECTOR_BYTES
+    return now[at:] == old[at:]
+
+
+def is_mixture(now: bytes, *, before: bytes, after: bytes) -> bool:
+    """Tell whether every byte of `now` is one of `before` or of `after`: not so for most other texts."""
+    length = max(len(before), len(after))
+    either = zip(now, before.ljust(length, b"\n"), after.ljust(length, b"\n"), strict=False)
+    return len(now) <= length and all(found in (one, other) for found, one, other in either)
 
 
 def _rewrite(fd: int, old: bytes, new: bytes) -> None:

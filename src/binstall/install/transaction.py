@@ -297,7 +297,7 @@ def _undo_after(
     def work() -> None:
         # Without a journal nothing had begun, or everything was done.
         if (staging.folder / JOURNAL).exists():
-            undo(staging.folder, staging.install_dir, journal, locked)
+            undo(staging.folder, staging.install_dir, journal, locked, alone=True)
 
     try:
         despite_signals(work)

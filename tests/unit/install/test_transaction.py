@@ -301,12 +301,12 @@ from pathlib import Path
 from binstall.errors import LocalIOError
 from support_install import *
 
-full = False
+refusals = 2  # the first ends the install, the second its undoing
 
 def fill(event, args):
-    global full
-    full = full or event == "binstall.fsync" and interrupted(root) is not None and (root / "bin/c").exists()
-    if full and event in ("os.rename", "binstall.write", "os.remove"):
+    global refusals
+    if event in ("os.rename", "binstall.write", "os.remove") and refusals and (root / "bin/c").exists():
+        refusals -= 1
         raise OSError(errno.ENOSPC, "No space left on device")
 
 root = Path(sys.argv[1])
@@ -326,3 +326,29 @@ except LocalIOError as error:
     assert heard.warnings == ["an install of foo had been interrupted; it was undone"]
     (tmp_path / "bin" / "t").unlink()
     assert state(tmp_path).files == before.files
+
+
+def test_a_file_that_appears_in_the_meantime_is_not_overwritten(tmp_path: Path) -> None:
+    code = """
+import sys
+from pathlib import Path
+from binstall.errors import FileInTheWay
+from support_install import *
+
+def appear(event, args):
+    if event == "os.link" and str(args[1]).endswith("bin/b"):
+        (root / "bin/b").write_text("theirs")
+
+root = Path(sys.argv[1])
+sys.addaudithook(appear)
+try:
+    install(root, "foo", "1.0.0", ["a", "b"], untracked="replace")
+except FileInTheWay as error:
+    print(error.message)
+"""
+    done = run_python(code, tmp_path)
+    assert done.stderr == ""
+    assert done.stdout == f"{tmp_path / 'bin' / 'b'} was made by somebody else in the meantime\n"
+    assert state(tmp_path).files == {"b": b"theirs"}
+    assert state(tmp_path).packages == {}
+    assert not leftovers(tmp_path)

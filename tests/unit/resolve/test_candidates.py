@@ -7,7 +7,7 @@ import pytest
 from binstall.errors import ManifestError, TemplateError, UnknownFormat
 from binstall.formats.manifest import CliOverrides, parse_manifest
 from binstall.formats.package_format import PackageFormat
-from binstall.formats.target import parse_target
+from binstall.formats.target import TargetTriple, parse_target
 from binstall.resolve.candidates import Candidate, candidates_for
 
 LINUX, MUSL = parse_target("x86_64-unknown-linux-gnu"), parse_target("x86_64-unknown-linux-musl")
@@ -34,7 +34,7 @@ KEY = "RWRnmBcLmQbXVcEPWo2OOKMI36kki4GiI7gcBgIaPLwvxe14Wtxm9acX"
 
 def candidates(
     metadata: str,
-    *targets: object,
+    *targets: TargetTriple,
     repository: str = "",
     cli: CliOverrides | None = None,
     skip: bool = False,
@@ -45,7 +45,7 @@ def candidates(
     text += "[package.metadata.binstall]\n" + metadata
     tomllib.loads(text)
     manifest = parse_manifest(text, ["src/main.rs"])
-    found = []
+    found: list[Candidate] = []
     for target in targets or (LINUX,):
         found += candidates_for(manifest, target, cli or CliOverrides(), skip_signatures=skip)
     return tuple(found)

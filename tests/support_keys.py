@@ -80,7 +80,11 @@ class User:
 
     def environment(self, variables: Mapping[str, str]) -> dict[str, str]:
         """Return the whole environment of a run."""
-        kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "TMPDIR") if name in os.environ}
+        kept = {
+            name: os.environ[name]
+            for name in ("PATH", "PYTHONPATH", "SYSTEMROOT", "TMPDIR")
+            if name in os.environ
+        }
         home = {"HOME": str(self.home), "USERPROFILE": str(self.home), "APPDATA": str(self.home)}
         return {**kept, **home, "PYTHONUTF8": "1", "BINSTALL_TRACEBACK": "1", **variables}
 
@@ -134,13 +138,12 @@ class User:
             )
             shown = ""
             for answer in answers:
-                before = shown.count(": ")
-                shown += _read_until(
-                    master, lambda text, base=before, seen=shown: (seen + text).count(": ") > base
-                )
+                asked, end = shown.count(": "), time.monotonic() + 60
+                while shown.count(": ") == asked and child.poll() is None and time.monotonic() < end:
+                    shown += _read_some(master, seconds=0.2)
                 os.write(master, answer if isinstance(answer, bytes) else answer.encode())
             out, err = child.communicate(timeout=120)
-            shown += _read_until(master, lambda _: False, seconds=0.1)
+            shown += _read_some(master, seconds=0.1)
         finally:
             os.close(slave)
             os.close(master)
@@ -155,12 +158,10 @@ os.execv(shutil.which(sys.argv[2]) or sys.argv[2], sys.argv[2:])
 """
 
 
-def _read_until(master: int, enough: Any, seconds: float = 60.0) -> str:
-    text, end = "", time.monotonic() + seconds
-    while not enough(text) and (left := end - time.monotonic()) > 0:
-        if select.select([master], [], [], left)[0]:
-            try:
-                text += os.read(master, 4096).decode(errors="replace")
-            except OSError:
-                break
-    return text
+def _read_some(master: int, seconds: float) -> str:
+    if not select.select([master], [], [], seconds)[0]:
+        return ""
+    try:
+        return os.read(master, 65536).decode(errors="replace")
+    except OSError:  # nobody has the other end any more
+        return ""

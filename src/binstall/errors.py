@@ -23,6 +23,7 @@ The exit codes are cargo-binstall's numbers, a promise written out in `docs/exit
     │   ├── Refused                    68   401, 403 and the other statuses
     │   ├── Unreachable                68   no answer, a broken answer, a refused redirect, TLS
     │   └── TooLarge                   68   more bytes than the stated bound
+    ├── CompileFailed                  70   `cargo install`, the last strategy
     ├── LocalIOError                   74   this machine's file system
     ├── UnknownRegistry                75
     ├── RegistryError                  76   what a registry answered
@@ -31,10 +32,12 @@ The exit codes are cargo-binstall's numbers, a promise written out in `docs/exit
     │   ├── ChecksumMismatch           76
     │   └── ManifestError              76   `Cargo.toml` of a published crate
     │       └── LocalManifestError     99   `Cargo.toml` given by path
+    ├── NotInstalled                   76   a crate to uninstall that the records do not list
     ├── BadRegistryUrl                 79
     ├── BadVersion                     80
     ├── SuperfluousVersion             84
     ├── NoBinaries                     86
+    ├── NoTarget                       87   a build from source for no target at all
     ├── InstallError                   88   the files cannot be taken out or put in place
     │   ├── ArchiveError               88   hostile, broken, or without a promised binary
     │   └── FileInTheWay               88   a file that nobody tracks
@@ -42,7 +45,9 @@ The exit codes are cargo-binstall's numbers, a promise written out in `docs/exit
     ├── DuplicateSource                90
     ├── NothingFound                   94
     ├── UnknownFormat                  95
-    └── BadTarget                      97
+    ├── BadTarget                      97
+    ├── GitError                       98   a repository could not be cloned
+    └── CompileElsewhere              100   a build from source into a folder of the user's own
 
 A message says what was asked and what was found, in one sentence without a full stop; the hint says
 what to do next. Both may carry foreign text: only `binstall.text.visible` makes it fit to show.
@@ -196,7 +201,10 @@ class Absent(RemoteError):
 
 
 class Refused(RemoteError):
-    """The server answered, but not with the file: 401, 403, rate limits, 5xx after the retries."""
+    """The server answered, but not with the file: 401, 403, rate limits, 5xx after the retries.
+
+    `challenge` is the value of `WWW-Authenticate`, foreign text.
+    """
 
     def __init__(
         self,
@@ -205,9 +213,11 @@ class Refused(RemoteError):
         url: str = "",
         status: int = 0,
         rate_limited: bool = False,
+        challenge: str = "",
         hint: str | None = None,
     ) -> None:
         super().__init__(message, url=url, hint=hint)
+        self.challenge = challenge
         self.status = status
         self.rate_limited = rate_limited
 
@@ -233,6 +243,12 @@ class LocalIOError(BinstallError):
     """This machine's file system refused."""
 
     exit_code = 74
+
+
+class CompileFailed(BinstallError):
+    """`cargo install` cannot be started, or ended with an error, which it told itself."""
+
+    exit_code = 70
 
 
 class UnknownRegistry(BinstallError):
@@ -269,6 +285,13 @@ class LocalManifestError(ManifestError):
     exit_code = 99
 
 
+class NotInstalled(BinstallError):
+    """A crate is to be uninstalled, and the records of this root do not list it."""
+
+    exit_code = 76
+    hint = "`binstall list` tells what is installed; --root names another root"
+
+
 class BadRegistryUrl(BinstallError):
     """A registry URL from the environment or a configuration does not parse."""
 
@@ -291,6 +314,12 @@ class NoBinaries(BinstallError):
     """The crate has no binary to install."""
 
     exit_code = 86
+
+
+class NoTarget(BinstallError):
+    """A crate would have to be built from source, and the list of targets that was given is empty."""
+
+    exit_code = 87
 
 
 class InstallError(BinstallError):
@@ -340,3 +369,15 @@ class BadTarget(BinstallError):
     """A target triple does not parse."""
 
     exit_code = 97
+
+
+class GitError(BinstallError):
+    """A git repository could not be cloned, or what was cloned cannot be read."""
+
+    exit_code = 98
+
+
+class CompileElsewhere(BinstallError):
+    """A crate would have to be built from source, and cargo cannot install into just any folder."""
+
+    exit_code = 100

@@ -13,13 +13,14 @@ import unicodedata
 
 _BACKSLASH_NAMES = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\\": "\\\\"}
 _ALWAYS_HIDDEN = {"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"}
-_BLANK_LETTERS = re.compile(
+# The long ones are compiled at their first use: most runs show ASCII and no URL.
+_BLANK_LETTERS = (
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
 _CI_COMMAND = re.compile(r"##(?=[a-z]*\[)", re.IGNORECASE)
 _CI_LINE = re.compile(r"^(\s*):(?=:)")
-_TO_AUTHORITY = re.compile(r"\A([^?#@]*?:(?=[/\\]))?([/\\]*)([^/\\?#]*)")
-_HOST = re.compile(r"(?:\[[^\]]*\]|[^:]*)(?::[0-9]*)?")
+_TO_AUTHORITY = r"\A([^?#@]*?:(?=[/\\]))?([/\\]*)([^/\\?#]*)"
+_HOST = r"(?:\[[^\]]*\]|[^:]*)(?::[0-9]*)?"
 _PLAIN = re.compile(r"[ -\[\]-~]*\Z")
 
 
@@ -36,9 +37,9 @@ def visible(foreign: str, *, keep_tabs: bool = False, limit: int = 4096) -> str:
     if len(foreign) > limit:
         cut = f"… ({len(foreign)} characters)"
         foreign = foreign[:limit]
+    if keep_tabs:
+        foreign = foreign.replace("\t", "  ")
     if not _PLAIN.match(foreign):
-        if keep_tabs:
-            foreign = foreign.replace("\t", "  ")
         foreign = "".join(_shown(character) for character in foreign)
     foreign = _CI_COMMAND.sub(r"\\x23#", foreign)
     return _CI_LINE.sub(r"\1\\x3a", foreign) + cut
@@ -48,7 +49,7 @@ def _shown(character: str) -> str:
     named = _BACKSLASH_NAMES.get(character)
     if named is not None:
         return named
-    if unicodedata.category(character) in _ALWAYS_HIDDEN or _BLANK_LETTERS.match(character):
+    if unicodedata.category(character) in _ALWAYS_HIDDEN or re.match(_BLANK_LETTERS, character):
         code = ord(character)
         return f"\\x{code:02x}" if code < 0x100 else f"\\u{{{code:x}}}"
     return character
@@ -67,7 +68,7 @@ def without_secrets(url: str) -> str:
 
     Takes any text, and where it is no proper URL keeps less rather than more.
     """
-    address, question, query = _TO_AUTHORITY.sub(_without_user, url.partition("#")[0]).partition("?")
+    address, question, query = re.sub(_TO_AUTHORITY, _without_user, url.partition("#")[0]).partition("?")
     if question:
         pairs = [pair.partition("=") for pair in query.split("&")]
         query = "&".join(f"{name}=…" if equals else "…" for name, equals, _ in pairs)
@@ -79,6 +80,6 @@ def _without_user(match: re.Match[str]) -> str:
     if scheme.lower() == "file:" or (not scheme and len(slashes) == 1):
         return match.group()
     authority = authority.rpartition("@")[2]
-    if not _HOST.fullmatch(authority):
+    if not re.fullmatch(_HOST, authority):
         authority = authority.partition(":")[0] + ":…"
     return f"{scheme}{slashes}{authority}"

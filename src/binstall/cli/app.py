@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -63,11 +64,18 @@ cli = _Binstall(
     "binstall",
     commands_by_name={
         "install": _command("install"),
+        "list": _command("list"),
+        "uninstall": _command("uninstall"),
+        "why": _command("why"),
         "demo": _command("demo"),
         "keygen": _command("keygen"),
         "pubkey": _command("pubkey"),
         "password": _command("password"),
         "key": _command("key"),
+        "sign": _command("sign"),
+        "stamp": _command("stamp"),
+        "verify": _command("verify"),
+        "check": _command("check"),
         "completions": _command("completions"),
     },
     help=(
@@ -91,7 +99,14 @@ cli = _Binstall(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run `binstall` and return its exit code."""
-    return run(cli, "binstall", list(sys.argv[1:] if arguments is None else arguments))
+    if arguments is not None:
+        return run(cli, "binstall", list(arguments))
+    # Most commands are over before looking for garbage could pay, and Python's own look at exit is the
+    # longest: a third of the time that the shortest commands need.
+    gc.set_threshold(50_000, 20, 50)
+    code = run(cli, "binstall", sys.argv[1:])
+    gc.freeze()
+    return code
 
 
 def run(command: click.Command, name: str, arguments: list[str]) -> int:
@@ -99,6 +114,8 @@ def run(command: click.Command, name: str, arguments: list[str]) -> int:
     _stop_on_signals()
     try:
         return _outcome(command, name, arguments)
+    except (KeyboardInterrupt, Cancelled):
+        return Cancelled.exit_code  # another signal, while the first one was reported
     except BrokenPipeError:
         # Whoever read our output has gone: nothing can be told, and Python must not try at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -18,22 +19,30 @@ import click
 
 from binstall import __version__
 from binstall.cli.app import run
-from binstall.cli.install import level_of, request_from, surroundings
-from binstall.cli.install_options import shared_options
-from binstall.cli.params import Command, Option, expand_greedy
-from binstall.cli.report import signature_words
+from binstall.cli.install import check_words, level_of, request_from, settings_for, surroundings
+from binstall.cli.install_options import OUTPUT, WHITHER, shared_options
+from binstall.cli.params import Command, Option, expand_greedy, refuse_dashed_values
+from binstall.cli.report import build_lines, signature_words
 from binstall.cli.request import InstallRequest
 from binstall.cli.session import run_install
+from binstall.cli.settings import Settings, save_consent
 from binstall.cli.terminal import Level, Terminal
 from binstall.errors import BinstallError, Cancelled
 from binstall.formats.url import host_of
+from binstall.install.compile import Build
 from binstall.install.installer import Prepared
 from binstall.install.transaction import InTheWay, Untracked
 from binstall.progress import Transfer
+from binstall.resolve.statistics import STATISTICS_HOST
 from binstall.text import sentence
 
 COMPATIBLE_WITH = "1.22.0"
 """The version of the Rust program whose behaviour is given, and that `-V` prints."""
+
+_CONSENT_WORDS = """\
+QuickInstall, a third party, builds packages for crates whose publishers have none. If you agree, it is told
+for crates of crates.io: name, version, target, whether it had a package, and the version of this program.
+Nothing is told of other crates, nor in a dry run. The answer is kept in binstall.toml."""
 
 
 class CargoTerminal(Terminal):
@@ -81,21 +90,24 @@ class CargoTerminal(Terminal):
         if error.hint:
             self._say(f"  help: {sentence(error.hint)}")
 
-    def ask(self, question: str) -> None:
-        """Ask in the Rust program's words; end of input, which that program takes for yes, is no.
-
-        Raises:
-            Cancelled: the answer is no.
-        """
+    def ask(self, question: str, *, default: bool) -> bool:
+        """Ask in the Rust program's words; end of input, which that program takes for yes, is no, and so is
+        what cannot be read."""
+        choice = "[yes]/no" if default else "yes/[no]"
         while True:
-            self._out.write(f"{question} [yes]/no ")
+            self._out.write(f"{question} {choice} ")
             self._out.flush()
-            line = sys.stdin.readline()
+            try:
+                line = sys.stdin.readline()
+            except (OSError, ValueError):
+                return False
             answer = line.strip()
             if not line or answer in {"no", "n", "NO", "N"}:
-                raise Cancelled("Installation cancelled")
-            if answer in {"", "yes", "y", "YES", "Y"}:
-                return
+                return False
+            if answer in {"yes", "y", "YES", "Y"} or (not answer and default):
+                return True
+            if not answer:
+                return False
 
     def _log(self, level: Level, words: str, *, name: str = "") -> None:
         if self.level < level:
@@ -128,9 +140,12 @@ class CargoManners:
     def show(self, prepared: Prepared) -> None:
         """Tell what is about to be installed, and whose it is."""
         manifest, candidate = prepared.found.manifest, prepared.candidate
+        whence = host_of(candidate.url)
+        if candidate.party == "third party":
+            whence = f"third-party source QuickInstall ({whence})"
         self.terminal.warn(
             f"The package {manifest.name} v{manifest.version} ({candidate.target.text}) has been downloaded "
-            f"from {host_of(candidate.url)}"
+            f"from {whence}"
         )
         self.terminal.stage(signature_words(prepared))
         comment = prepared.package.evidence.trusted_comment
@@ -140,46 +155,104 @@ class CargoManners:
         for placement in prepared.plan.placements:
             self.terminal.stage(f"  - {placement.destination.name} => {placement.destination}")
 
-    def ask(self, ready: Sequence[Prepared], obstacles: Sequence[InTheWay]) -> Untracked:
+    def show_build(self, plan: Build) -> None:
+        """Tell that there is no package, why, and what is run instead."""
+        manifest = plan.found.manifest
+        self.terminal.warn(
+            f"The package {manifest.name} v{manifest.version} will be installed from source (with cargo)"
+        )
+        for line in build_lines(plan)[1:]:
+            self.terminal.stage(line.strip())
+
+    def ask(
+        self, ready: Sequence[Prepared], builds: Sequence[Build], obstacles: Sequence[InTheWay]
+    ) -> Untracked:
         """Ask once, unless `-y`."""
-        del ready, obstacles
-        if not self.request.no_confirm:
-            self.terminal.ask("Do you wish to continue?")
+        del ready, builds, obstacles
+        if not self.request.no_confirm and not self.terminal.ask("Do you wish to continue?", default=True):
+            raise Cancelled("Installation cancelled")
         return "replace" if self.request.force else "warn"
+
+    def built(self, plan: Build) -> None:
+        """Tell, in a dry run, what would be run."""
+        if self.request.dry_run:
+            self.terminal.stage(f"Dry-run: running `{plan.command_line()}`")
 
     def installed(self, prepared: Prepared) -> None:
         """Nothing more: what is installed was listed before."""
 
 
 def _own_options() -> list[click.Parameter]:
+    def accepted(name: str, words: str) -> Option:
+        return Option([name], is_flag=True, hidden=True, help=f"Accepted; {words}.")
+
     return [
         Option(["-V", "print_version"], is_flag=True, group="Help", common=True, help="Print the version."),
         Option(
-            ["--no-symlinks"], is_flag=True, hidden=True, help="Accepted; symbolic links are never made."
-        ),
-        Option(
-            ["--secure"],
+            ["--disable-telemetry"],
             is_flag=True,
-            hidden=True,
-            help="Accepted; https and TLS 1.2 are the least anyway.",
+            group=OUTPUT,
+            envvar="BINSTALL_DISABLE_TELEMETRY",
+            help="Neither report to QuickInstall nor ask whether to. Environment: "
+            "BINSTALL_DISABLE_TELEMETRY=true.",
         ),
         Option(
-            ["--disable-telemetry"], is_flag=True, hidden=True, help="Accepted; nothing is ever reported."
+            ["--no-cleanup"],
+            is_flag=True,
+            group=OUTPUT,
+            help="Leave the private folder behind after a successful run. The next run removes it.",
         ),
+        Option(
+            ["--self-install"],
+            is_flag=True,
+            group=WHITHER,
+            help="Put this program's launcher, one file, where cargo finds it.",
+        ),
+        accepted("--no-symlinks", "symbolic links are never made"),
+        accepted("--secure", "https and TLS 1.2 are the least anyway"),
     ]
 
 
 def _run(**options: Any) -> int:
-    if options.pop("print_version"):
+    version, self_install = options.pop("print_version"), options.pop("self_install")
+    level = Level.OFF if options["quiet"] else level_of(options)
+    around = surroundings()
+    if not self_install:
+        check_words(options, "cargo-binstall")
+    if version:
         _print_version(verbose=options["verbose"])
         return 0
-    if not options["crates"]:
+    if not options["crates"] and not self_install:
         raise click.UsageError("name at least one crate, as CRATE[@VERSION]", click.get_current_context())
-    request = replace(request_from(options, surroundings()), front="cargo-binstall")
-    level = Level.OFF if options["quiet"] else level_of(options)
     terminal = CargoTerminal(level, json_lines=options["json_output"])
     with terminal.open():
-        return run_install(request, terminal, CargoManners(request, terminal))
+        settings = settings_for(options, around, terminal, "cargo-binstall")
+        if self_install:
+            from binstall.cli.self_install import self_install as install_launcher
+
+            install_launcher(options, around, settings.values, terminal, version=COMPATIBLE_WITH)
+            return 0
+        request = request_from(options, around, settings.values, front="cargo-binstall", level=level)
+        consents = not options["disable_telemetry"] and _consents(options, settings, terminal)
+        request = replace(request, statistics=consents, no_cleanup=options["no_cleanup"])
+        began = time.monotonic()
+        code = run_install(request, terminal, CargoManners(request, terminal))
+        if code == 0:
+            terminal.stage(f"Done in {time.monotonic() - began:.3f}s")
+        return code
+
+
+def _consents(options: dict[str, Any], settings: Settings, terminal: CargoTerminal) -> bool:
+    """Tell whether QuickInstall may be told of installs; ask once for good, but not in a dry run."""
+    values = settings.values
+    if values.consent_asked or options["no_confirm"] or options["dry_run"] or settings.path is None:
+        return values.consents
+    terminal.stage(f"To let QuickInstall know what to build, binstall can report to {STATISTICS_HOST}")
+    click.echo(_CONSENT_WORDS, err=True)
+    answer = terminal.ask("Opt in to telemetry?", default=False)
+    save_consent(settings.path, enabled=answer)
+    terminal.stage("Settings saved")
+    return answer
 
 
 def _print_version(*, verbose: bool) -> None:
@@ -189,13 +262,21 @@ def _print_version(*, verbose: bool) -> None:
     from binstall.formats.host import preferred_targets
     from binstall.machine import detect_host
 
+    # Of the nine lines of the Rust program those that are true of this one; it was built by no rustc.
     click.echo(f"cargo-binstall: {COMPATIBLE_WITH}")
-    click.echo(f"binstall: {__version__}")
     click.echo(f"build-target: {preferred_targets(detect_host())[0]}")
+    click.echo(f"binstall: {__version__}")
     click.echo(f"python-version: {sys.version.split()[0]}")
 
 
-command = Command(
+class _CargoBinstall(Command):
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        words = expand_greedy(args, "--bin")
+        refuse_dashed_values(self, ctx, words)
+        return super().parse_args(ctx, words)
+
+
+command = _CargoBinstall(
     "cargo-binstall",
     callback=_run,
     params=[
@@ -214,4 +295,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     if words[:1] == ["binstall"]:
         del words[0]
-    return run(command, "cargo-binstall", expand_greedy(words, "--bin"))
+    return run(command, "cargo-binstall", words)

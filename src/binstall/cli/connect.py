@@ -6,9 +6,9 @@ that cargo would use, and what the command line adds.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import click
 
@@ -18,8 +18,26 @@ from binstall.progress import Progress
 if TYPE_CHECKING:
     from binstall.cli.request import Surroundings
     from binstall.formats.cargo_config import CargoConfig
+    from binstall.formats.version import CrateSpec, Version
+    from binstall.net.pace import RateLimit
     from binstall.net.transfers import Transfers
-    from binstall.registry.sparse import SparseRegistry
+    from binstall.registry.found import FoundCrate
+    from binstall.registry.git_crates import GitCrates
+    from binstall.registry.git_settings import GitRules
+
+
+class Registry(Protocol):
+    """Any kind of registry."""
+
+    @property
+    def words(self) -> str:
+        """What messages call it."""
+
+    def find(self, spec: CrateSpec, staging: Path) -> FoundCrate:
+        """Return the crate that `spec` names; see `SparseRegistry.find`."""
+
+    def has(self, name: str, version: Version) -> bool:
+        """Tell whether a version is published; see `SparseRegistry.has`."""
 
 
 def read_cargo(around: Surroundings) -> tuple[CargoConfig, Path | None]:
@@ -42,6 +60,7 @@ def open_transfers(
     root_certificates: Sequence[Path] = (),
     allow_insecure_http: bool = False,
     min_tls_version: Literal["1.2", "1.3"] = "1.2",
+    rate_limit: RateLimit | None = None,
 ) -> Transfers:
     """Return what fetches; closed by the caller, who had best use it as a context manager.
 
@@ -64,7 +83,58 @@ def open_transfers(
         allow_insecure_http=allow_insecure_http,
         min_tls_version=min_tls_version,
     )
+    if rate_limit is not None:
+        from binstall.net.pace import PacedFetcher
+
+        return Transfers(PacedFetcher(fetcher, rate_limit), progress)
     return Transfers(fetcher, progress)
+
+
+def git_rules(
+    config: CargoConfig,
+    *,
+    working_directory: Path,
+    root_certificates: Sequence[Path] = (),
+    allow_insecure_http: bool = False,
+    min_tls_version: Literal["1.2", "1.3"] = "1.2",
+) -> GitRules:
+    """Return what holds for git's network: the same as for `open_transfers`.
+
+    Raises:
+        ConfigError: certificates or proxies cannot be used.
+    """
+    from binstall.net.proxy import find_proxies
+    from binstall.net.tls import find_trusted_roots
+    from binstall.registry.git_settings import GitRules
+
+    cainfo, proxy = config.http_cainfo, config.http_proxy
+    return GitRules(
+        environment=config.environment,
+        roots=find_trusted_roots(
+            [working_directory / path for path in root_certificates],
+            config.environment,
+            cainfo.path if cainfo is not None else None,
+        ),
+        proxies=find_proxies(config.environment, proxy.text if proxy is not None else None),
+        allow_insecure_http=allow_insecure_http,
+        min_tls_version=min_tls_version,
+    )
+
+
+def open_git(
+    url: str, around: Surroundings, transfers: Transfers, progress: Progress, rules: GitRules
+) -> GitCrates:
+    """Return the crates of the repository that `--git` names.
+
+    Raises:
+        UsageError: it is no address of a repository.
+    """
+    from binstall.errors import UsageError
+    from binstall.formats.git_url import parse_git_url
+    from binstall.registry.git_crates import GitCrates
+
+    address = parse_git_url(url, around.working_directory, origin="--git", error=UsageError)
+    return GitCrates(address, rules, transfers, progress)
 
 
 def open_registry(
@@ -74,17 +144,37 @@ def open_registry(
     progress: Progress,
     *,
     index: str | None = None,
-) -> SparseRegistry:
-    """Return the registry of `--index`, or the one that cargo's configuration means.
+    registry: str | None = None,
+    rules: Callable[[], GitRules] | None = None,
+) -> Registry:
+    """Return the registry of `--index` or `--registry`, or the one that cargo's configuration means.
+
+    `rules` gives those of git's network, for an index in git; without it the configuration's hold.
 
     Raises:
         UsageError, ConfigError, UnknownRegistry, BadRegistryUrl: what `select_registry` raises.
     """
+    from binstall.registry import place
     from binstall.registry.cargo_home import load_credentials
     from binstall.registry.selection import select_registry
     from binstall.registry.sparse import SparseRegistry
 
-    choice = select_registry(config, index=index, credentials=lambda: load_credentials(cargo_home))
+    choice = select_registry(
+        config, index=index, registry=registry, credentials=lambda: load_credentials(cargo_home)
+    )
+    if choice.place.kind == place.GIT_INDEX:
+        from binstall.registry.git_index import GitRegistry
+
+        given = rules() if rules else git_rules(config, working_directory=config.working_folder)
+        return GitRegistry(choice, transfers, progress, given)
+    if choice.place.kind == place.LOCAL_REGISTRY:
+        from binstall.registry.local_registry import LocalRegistry
+
+        return LocalRegistry(choice, transfers, progress)
+    if choice.place.kind == place.DIRECTORY:
+        from binstall.registry.directory import DirectoryRegistry
+
+        return DirectoryRegistry(choice, progress)
     return SparseRegistry(choice, transfers, progress)
 
 

@@ -10,20 +10,26 @@ from typing import Any
 
 import click
 
-from binstall.cli.install_options import LEVELS, shared_options
+from binstall.cli.discovery_options import discovery_fields
+from binstall.cli.install_options import LEVELS, TRUST, StrategyList, shared_options
 from binstall.cli.launcher import other_launcher_note
 from binstall.cli.params import Command
-from binstall.cli.report import plan_lines
+from binstall.cli.report import THIRD_PARTY, build_lines, plan_lines
 from binstall.cli.request import InstallRequest, Surroundings
 from binstall.cli.session import Manners, run_install
+from binstall.cli.settings import Settings, load_settings
 from binstall.cli.terminal import Level, Terminal
-from binstall.errors import SuperfluousVersion, UsageError
+from binstall.errors import ConfigError, SuperfluousVersion, UsageError
 from binstall.formats.manifest import CliOverrides
 from binstall.formats.package_format import parse_package_format
+from binstall.formats.settings_file import SettingsFile
 from binstall.formats.version import CrateSpec, parse_crate_spec, requirement_of
+from binstall.install.compile import Build
 from binstall.install.installer import Prepared
 from binstall.install.transaction import InTheWay, Untracked
 from binstall.registry.cargo_home import user_home
+from binstall.registry.found import FoundCrate
+from binstall.resolve.strategies import Front, Strategies, Strategy, choose_strategies
 from binstall.signing.verifier import SignaturePolicy
 
 
@@ -43,15 +49,29 @@ class BinstallManners:
         for line in plan_lines(prepared):
             self.terminal.stage(line)
 
-    def ask(self, ready: Sequence[Prepared], obstacles: Sequence[InTheWay]) -> Untracked:
-        """Ask about an unsigned package, unless `-y`; and, on a terminal, about files in the way."""
+    def show_build(self, plan: Build) -> None:
+        """Tell what is built, why, and by which command."""
+        for line in build_lines(plan):
+            self.terminal.stage(line)
+
+    def ask(
+        self, ready: Sequence[Prepared], builds: Sequence[Build], obstacles: Sequence[InTheWay]
+    ) -> Untracked:
+        """Ask about an unsigned package, unless `-y`; about another party's build, even then; and, on a
+        terminal, about files in the way."""
         for prepared in ready:
+            if prepared.candidate.party == "third party":
+                self._ask_about(
+                    Strategy.QUICK_INSTALL, f"{THIRD_PARTY}, built this package of", prepared.found
+                )
             if prepared.package.evidence.verdict != "verified" and not self.request.no_confirm:
                 manifest = prepared.found.manifest
                 self.terminal.confirm(
                     f"Nobody vouches for the package of {manifest.name} {manifest.version}. Install it?",
                     option="-y (--no-confirm)",
                 )
+        for plan in builds:
+            self._ask_about(Strategy.COMPILE, "This machine's compiler is to build", plan.found)
         if self.request.force:
             return "replace"
         if not obstacles or self.request.no_confirm or not self.terminal.can_ask:
@@ -59,6 +79,19 @@ class BinstallManners:
         for obstacle in obstacles:
             self.terminal.confirm(f"{obstacle}. Replace it?", option="--force")
         return "replace"
+
+    def _ask_about(self, strategy: Strategy, what: str, found: FoundCrate) -> None:
+        if strategy not in self.request.accepted:
+            self.terminal.confirm(
+                f"{what} {found.manifest.name} {found.manifest.version}, not its publisher. Install it?",
+                option=f"--accept {strategy}",
+            )
+
+    def built(self, plan: Build) -> None:
+        """Print one line."""
+        done = "would build" if self.request.dry_run else "built"
+        manifest = plan.found.manifest
+        self.terminal.result(f"{done} {manifest.name} {manifest.version}: {plan.command_line()}")
 
     def installed(self, prepared: Prepared) -> None:
         """Print one line a binary."""
@@ -71,24 +104,39 @@ class BinstallManners:
             )
 
 
-def request_from(options: dict[str, Any], surroundings: Surroundings) -> InstallRequest:
-    """Turn parsed options into a request; what two of them forbid together is refused here.
+def request_from(
+    options: dict[str, Any],
+    surroundings: Surroundings,
+    settings: SettingsFile | None = None,
+    *,
+    front: Front = "binstall",
+    level: Level = Level.INFO,
+) -> InstallRequest:
+    """Turn parsed options, over the settings, into a request; contradictions are refused here.
 
     Raises:
         UsageError, SuperfluousVersion: the words contradict each other.
     """
-    if options["only_signed"] and options["skip_signatures"]:
-        raise UsageError("--only-signed and --skip-signatures exclude each other")
+    check_words(options, front)
+    settings = settings or SettingsFile()
+    crates = _crates(options)
+    strategies = _strategies(options, settings, front)
     policy = SignaturePolicy.IF_DECLARED
     if options["only_signed"]:
         policy = SignaturePolicy.REQUIRED
     elif options["skip_signatures"]:
         policy = SignaturePolicy.SKIP
-    targets = tuple(part.strip() for text in options["targets"] for part in text.split(","))
+    targets = tuple(part.strip() for part in words_of(options["targets"]))
+    if not targets and settings.targets is not None:
+        targets = settings.targets
+    install_path = options["install_path"]
+    if install_path is None and settings.install_path is not None:
+        install_path = Path(settings.install_path)
     return InstallRequest(
-        crates=_crates(options),
+        crates=crates,
         surroundings=surroundings,
         targets=tuple(dict.fromkeys(targets)),
+        targets_given=settings.targets is not None,
         bins=tuple(options["bins"]),
         manifest_path=options["manifest_path"],
         overrides=CliOverrides(
@@ -96,26 +144,69 @@ def request_from(options: dict[str, Any], surroundings: Surroundings) -> Install
             pkg_fmt=parse_package_format((options["pkg_fmt"] or "").lower()),
             bin_dir=options["bin_dir"],
         ),
+        git=options["git"],
         index=options["index"],
+        registry=options["registry"],
         root=options["root"],
-        install_path=options["install_path"],
+        install_path=install_path,
         root_certificates=tuple(options["root_certificates"]),
         allow_insecure_http=options["allow_insecure_http"],
         min_tls_version=options["min_tls_version"] or "1.2",
         policy=policy,
         allow_name_mismatch=frozenset(options["allow_name_mismatch"]),
         dry_run=options["dry_run"],
-        no_confirm=options["no_confirm"],
+        no_confirm=_over(options["no_confirm"], not settings.confirm),
         force=options["force"],
-        no_track=options["no_track"],
+        no_track=_over(options["no_track"], not settings.track_installs),
+        front=front,
+        strategies=strategies,
+        accepted=frozenset(Strategy(word) for word in words_of(options.get("accept", ()))),
+        locked=options["locked"],
+        **discovery_fields(options, surroundings.working_directory),
     )
+
+
+def words_of(texts: Sequence[str]) -> tuple[str, ...]:
+    """Return the words of a list option: it may repeat, and hold commas."""
+    return tuple(part for text in texts for part in text.split(","))
+
+
+def _over(option: bool | None, setting: bool) -> bool:
+    """Return what a flag says, be it by `false` in the environment, else what the settings say."""
+    return setting if option is None else option
+
+
+def check_words(options: dict[str, Any], front: Front) -> None:
+    """Refuse what the words of the command line and the environment forbid by themselves.
+
+    Raises:
+        UsageError, SuperfluousVersion: they contradict each other.
+    """
+    if options["only_signed"] and options["skip_signatures"]:
+        raise UsageError("--only-signed and --skip-signatures exclude each other")
+    for one, other in (("git", "manifest_path"), ("index", "registry")):
+        if options[one] is not None and options[other] is not None:
+            raise UsageError(f"--{one} and --{other.replace('_', '-')} exclude each other")
+    _crates(options)
+    if options["strategies"]:
+        choose_strategies(words_of(options["strategies"]), words_of(options["disable_strategies"]), front)
+
+
+def _strategies(options: dict[str, Any], settings: SettingsFile, front: Front) -> Strategies:
+    given = words_of(options["strategies"])
+    if not given:
+        try:
+            choose_strategies(settings.strategies, (), front)
+        except UsageError as error:
+            raise ConfigError(f"the settings: {error.message}") from error
+    return choose_strategies(given or settings.strategies, words_of(options["disable_strategies"]), front)
 
 
 def _crates(options: dict[str, Any]) -> tuple[CrateSpec, ...]:
     texts: Sequence[str] = options["crates"]
     version = options["version"]
     if len(texts) > 1:
-        for name in ("version", "manifest_path"):
+        for name in ("version", "manifest_path", "git"):
             if options[name] is not None:
                 raise UsageError(f"--{name.replace('_', '-')} goes with one crate, not with {len(texts)}")
     specs = [parse_crate_spec(text) for text in texts]
@@ -148,6 +239,18 @@ def surroundings() -> Surroundings:
     return Surroundings(environment, Path.cwd(), user_home(environment))
 
 
+def settings_for(
+    options: dict[str, Any], around: Surroundings, terminal: Terminal, front: Front
+) -> Settings:
+    """Return the settings that hold; `cargo-binstall` makes the file where there is none.
+
+    Raises:
+        ConfigError: `--settings` names a file that cannot be used.
+    """
+    create = front == "cargo-binstall" and not options["dry_run"]
+    return load_settings(options["settings"], options["root"], around, create=create, warn=terminal.warn)
+
+
 def install(request: InstallRequest, terminal: Terminal) -> int:
     """Run `binstall install`: the engine in our manners. The demo comes this way, too."""
     manners: Manners = BinstallManners(request, terminal)
@@ -156,9 +259,12 @@ def install(request: InstallRequest, terminal: Terminal) -> int:
 
 def _run(**options: Any) -> int:
     around = surroundings()
-    request = request_from(options, around)
-    terminal = Terminal(level_of(options), json_lines=options["json_output"])
+    level = level_of(options)
+    terminal = Terminal(level, json_lines=options["json_output"])
+    check_words(options, "binstall")
     with terminal.open():
+        settings = settings_for(options, around, terminal, "binstall")
+        request = request_from(options, around, settings.values, level=level)
         note = other_launcher_note(around, remember=not request.dry_run)
         if note is not None:
             terminal.warn(note)
@@ -171,6 +277,14 @@ command = Command(
     params=[
         click.Argument(["crates"], nargs=-1, required=True, metavar="CRATE[@VERSION]..."),
         *shared_options(),
+        StrategyList(
+            ["--accept"],
+            metavar="STRATEGY",
+            multiple=True,
+            group=TRUST,
+            help="Install what quick-install (a third party) or compile gives without a question; -y does not "
+            "answer that one. May repeat or hold commas.",
+        ),
     ],
     help="Install prebuilt binaries of crates, signed as their publishers said they would be.\n\n"
     "The crate is found in its registry, its manifest says where the package is and by whom it is signed; "

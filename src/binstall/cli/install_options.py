@@ -6,10 +6,13 @@ Names, values and environment variables are cargo-binstall 1.22's.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
+from binstall.cli.discovery_options import discovery_options
 from binstall.cli.params import Option
+from binstall.resolve.strategies import ALL
 
 WHICH, WHENCE, WHITHER = "Which crate", "Where it comes from", "Where it goes"
 TRUST, NETWORK, OUTPUT = "What is trusted", "Network", "What is shown and asked"
@@ -23,6 +26,19 @@ class _Level(Option):
     def resolve_envvar_value(self, ctx: click.Context) -> str | None:
         value = super().resolve_envvar_value(ctx)
         return value if value is not None and value.lower() in LEVELS else None
+
+
+class StrategyList(Option):
+    """A list of strategies; an unknown word is refused while the line is read, an empty one included."""
+
+    def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
+        words = super().type_cast_value(ctx, value)
+        for word in (part for text in words or () for part in text.split(",")):
+            if word not in ALL:
+                raise click.UsageError(
+                    f"{self.opts[0]} does not know {word[:80]!r}, it takes {', '.join(ALL)}", ctx
+                )
+        return words
 
 
 def shared_options() -> list[click.Parameter]:
@@ -63,11 +79,47 @@ def shared_options() -> list[click.Parameter]:
             help="Take the manifest from this Cargo.toml, or its folder. Workspaces are searched.",
         ),
         Option(
+            ["--git"],
+            metavar="URL",
+            group=WHENCE,
+            common=True,
+            help="Take the manifest from the newest commit of this repository. https, ssh, file or a path.",
+        ),
+        Option(
+            ["--registry"],
+            metavar="NAME",
+            group=WHENCE,
+            help="Registry of cargo's configuration, by name. Environment: CARGO_REGISTRY_DEFAULT.",
+        ),
+        Option(
             ["--index"],
             metavar="URL",
             group=WHENCE,
             common=True,
             help="Registry index instead of crates.io. For example sparse+https://registry.example/index/.",
+        ),
+        StrategyList(
+            ["--strategies"],
+            metavar="LIST",
+            multiple=True,
+            group=WHENCE,
+            envvar="BINSTALL_STRATEGIES",
+            help="What to try, in order: crate-meta-data (the publisher's packages), quick-install (a third "
+            "party's), compile (cargo install). Commas. Environment: BINSTALL_STRATEGIES.",
+        ),
+        StrategyList(
+            ["--disable-strategies"],
+            metavar="LIST",
+            multiple=True,
+            group=WHENCE,
+            envvar="BINSTALL_DISABLE_STRATEGIES",
+            help="What not to try. Environment: BINSTALL_DISABLE_STRATEGIES.",
+        ),
+        Option(
+            ["--locked"],
+            is_flag=True,
+            group=WHENCE,
+            help="Build with the crate's Cargo.lock, if it is built.",
         ),
         Option(
             ["--pkg-url"],
@@ -110,7 +162,13 @@ def shared_options() -> list[click.Parameter]:
             common=True,
             help="Install again, and over files that nobody tracks.",
         ),
-        Option(["--no-track"], is_flag=True, group=WHITHER, help="Keep no record in cargo's lists."),
+        Option(
+            ["--no-track"],
+            is_flag=True,
+            default=None,
+            group=WHITHER,
+            help="Keep no record in cargo's lists.",
+        ),
         Option(
             ["--only-signed"],
             is_flag=True,
@@ -154,6 +212,14 @@ def shared_options() -> list[click.Parameter]:
             group=NETWORK,
             help="Refuse older TLS. 1.2 where nothing is said.",
         ),
+        *discovery_options(NETWORK),
+        Option(
+            ["--settings"],
+            type=path,
+            metavar="FILE",
+            group=OUTPUT,
+            help="Settings file, instead of binstall.toml in cargo's home.",
+        ),
         Option(
             ["--dry-run"],
             is_flag=True,
@@ -164,6 +230,7 @@ def shared_options() -> list[click.Parameter]:
         Option(
             ["-y", "--no-confirm", "no_confirm"],
             is_flag=True,
+            default=None,
             group=OUTPUT,
             common=True,
             envvar="BINSTALL_NO_CONFIRM",

@@ -21,8 +21,7 @@ from binstall.cli.secret_options import (
 from binstall.cli.terminal import Level, Terminal
 from binstall.errors import AgeError, UsageError
 from binstall.limits import MAX_AGE_FILE_BYTES, MAX_AGE_KEYS_BYTES, MAX_AGE_PLAINTEXT_BYTES
-from binstall.publish.age_keys import IDENTITY_VARIABLE
-from binstall.publish.key_files import StoredText, open_age_file, write_new
+from binstall.publish.key_files import IDENTITY_VARIABLE, StoredText, open_age_file, write_new
 from binstall.publish.key_kinds import KeyKind, kind_of
 from binstall.publish.key_places import refuse_inside_package
 from binstall.publish.secrets import Secret, hold_secrets

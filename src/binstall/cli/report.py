@@ -11,10 +11,12 @@ from typing import Any
 from binstall.errors import BinstallError
 from binstall.formats.url import host_of
 from binstall.formats.version import CrateSpec
+from binstall.install.compile import Build
 from binstall.install.installer import Prepared
 from binstall.text import visible, without_secrets
 
 JSON_SCHEMA = 1
+THIRD_PARTY = "QuickInstall, a third party"
 
 
 def plan_lines(prepared: Prepared) -> list[str]:
@@ -37,9 +39,23 @@ def plan_lines(prepared: Prepared) -> list[str]:
 def signature_words(prepared: Prepared) -> str:
     """Say whose signature it is, or that there is none and why."""
     evidence = prepared.package.evidence
+    third_party = prepared.candidate.party == "third party"
+    built = f"built by {THIRD_PARTY}, not by its publisher; " if third_party else ""
     if evidence.verdict == "verified":
-        return f"signed by its publisher with {evidence.algorithm} key {evidence.key_id}"
-    return f"UNSIGNED: {'; '.join(evidence.warnings)}"
+        whose = "with QuickInstall's" if third_party else "by its publisher with"
+        return f"{built}signed {whose} {evidence.algorithm} key {evidence.key_id}"
+    return f"{built}UNSIGNED: {'; '.join(evidence.warnings)}"
+
+
+def build_lines(plan: Build) -> list[str]:
+    """Return what must be known before this machine's compiler takes the place of a package."""
+    manifest = plan.found.manifest
+    lines = [f"{manifest.name} {manifest.version} will be built from source by this machine's cargo"]
+    if manifest.declares_signature:
+        lines.append("  its publisher signs packages, and there is none; nobody has signed the source")
+    if plan.found.checksum is not None:
+        lines.append(f"  source: the .crate of SHA-256 {plan.found.checksum.hex()}")
+    return [*lines, f"  no package: {plan.why}", f"  {plan.command_line()}"]
 
 
 def install_object(prepared: Prepared, *, dry_run: bool) -> dict[str, Any]:
@@ -61,6 +77,7 @@ def install_object(prepared: Prepared, *, dry_run: bool) -> dict[str, Any]:
             "format": candidate.format.value,
             "size": download.size,
             "sha256": download.digest("sha256").hex(),
+            "party": candidate.party,
         },
         "signature": {
             "verdict": evidence.verdict,
@@ -75,6 +92,21 @@ def install_object(prepared: Prepared, *, dry_run: bool) -> dict[str, Any]:
             {"binary": placement.destination.name, "path": str(placement.destination)}
             for placement in prepared.plan.placements
         ],
+    }
+
+
+def build_object(plan: Build, *, dry_run: bool) -> dict[str, Any]:
+    """Return the JSON object of one crate that cargo built, or would build."""
+    source, checksum = plan.found.source, plan.found.checksum
+    return {
+        "schema": JSON_SCHEMA,
+        "event": "planned-build" if dry_run else "built",
+        "crate": plan.found.manifest.name,
+        "version": str(plan.found.manifest.version),
+        "source": {"kind": source.kind.value, "url": source.url},
+        "crate_sha256": checksum.hex() if checksum is not None else None,
+        "command": ["cargo", *plan.arguments],
+        "why": plan.why,
     }
 
 

@@ -17,13 +17,11 @@ from binstall.cli.params import Option
 from binstall.cli.terminal import Terminal
 from binstall.errors import Cancelled, UsageError
 from binstall.limits import MAX_AGE_FILE_BYTES
-from binstall.publish.age_keys import IDENTITY_VARIABLE
-from binstall.publish.key_files import KEY_VARIABLE, KeySource, StoredText
+from binstall.publish.key_files import IDENTITY_VARIABLE, KEY_VARIABLE, KeySource, StoredText
 from binstall.publish.key_kinds import KeyKind, kind_of
 from binstall.publish.key_places import default_folder, default_secret_key
 from binstall.publish.passwords import PASSWORD_VARIABLE, Passwords, Prompt
 from binstall.publish.secrets import Secret, read_stream, take_variable
-from binstall.registry.cargo_home import user_home
 from binstall.text import sentence
 
 SECRETS = "The secret key and what opens it"
@@ -199,6 +197,8 @@ def keys_folder() -> Path:
     Raises:
         UsageError: the user has no home.
     """
+    from binstall.registry.cargo_home import user_home
+
     home = user_home(os.environ)
     if home is None:
         raise UsageError("this user has no home folder for keys", hint="name the files with -s and -p")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import enum
-import json
 import os
 import sys
 import threading
@@ -104,6 +103,8 @@ class Terminal:
     def json_result(self, value: Mapping[str, Any]) -> None:
         """Print one JSON object on a line of its own, ASCII only."""
         if self.json_lines:
+            import json
+
             self._write(self._out, json.dumps(value, ensure_ascii=True, separators=(",", ":")))
 
     def error(self, error: BinstallError) -> None:

@@ -33,12 +33,13 @@ _END: Final = b"-----END AGE ENCRYPTED FILE-----"
 _BLANK: Final = b" \t\r\n"
 _NONCE_AND_TAG_BYTES: Final = 32
 
-_ARGUMENTS = re.compile(rb"-> ([!-~]+(?: [!-~]+)*)\Z")
-_FULL_LINE = re.compile(rb"[A-Za-z0-9+/]{64}\Z")
-_LAST_LINE = re.compile(rb"[A-Za-z0-9+/]{0,63}\Z")
-_MAC_LINE = re.compile(rb"--- [A-Za-z0-9+/]{43}\Z")
-_SALT = re.compile(rb"[A-Za-z0-9+/]{22}\Z")
-_LOG_N = re.compile(rb"[1-9][0-9]{0,2}\Z")
+# Compiled at the first use: most runs meet no age file.
+_ARGUMENTS = rb"-> ([!-~]+(?: [!-~]+)*)"
+_FULL_LINE = rb"[A-Za-z0-9+/]{64}"
+_LAST_LINE = rb"[A-Za-z0-9+/]{0,63}"
+_MAC_LINE = rb"--- [A-Za-z0-9+/]{43}"
+_SALT = rb"[A-Za-z0-9+/]{22}"
+_LOG_N = rb"[1-9][0-9]{0,2}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ def without_armor(data: bytes) -> bytes:
         lines[0] != _BEGIN
         or lines[-1] != _END
         or not body
-        or not all(_FULL_LINE.match(line) for line in body[:-1])
+        or not all(re.fullmatch(_FULL_LINE, line) for line in body[:-1])
     ):
         raise _bad_armor()
     try:
@@ -106,7 +107,7 @@ def parse_age_header(binary: bytes) -> AgeHeader:
     if first != VERSION_LINE:
         raise AgeError("the age file is of a version that is not known here", reason="version")
     mac_line = b"--- " + rest.partition(b"\n")[0]
-    if not _MAC_LINE.match(mac_line):
+    if not re.fullmatch(_MAC_LINE, mac_line):
         raise _bad_header()
     header_size = len(head) + 1 + len(mac_line) + 1
     if len(binary) < header_size + _NONCE_AND_TAG_BYTES:
@@ -125,7 +126,7 @@ def _stanzas(lines: list[bytes]) -> list[list[bytes]]:
     stanzas: list[list[bytes]] = []
     at = 0
     while at < len(lines):
-        match = _ARGUMENTS.match(lines[at])
+        match = re.fullmatch(_ARGUMENTS, lines[at])
         if match is None:
             raise _bad_header()
         if len(stanzas) == MAX_AGE_STANZAS:
@@ -135,9 +136,9 @@ def _stanzas(lines: list[bytes]) -> list[list[bytes]]:
             )
         stanzas.append(match[1].split(b" "))
         at += 1
-        while at < len(lines) and _FULL_LINE.match(lines[at]):
+        while at < len(lines) and re.fullmatch(_FULL_LINE, lines[at]):
             at += 1
-        if at == len(lines) or not _LAST_LINE.match(lines[at]):
+        if at == len(lines) or not re.fullmatch(_LAST_LINE, lines[at]):
             raise _bad_header()
         at += 1
     if not stanzas:
@@ -146,7 +147,11 @@ def _stanzas(lines: list[bytes]) -> list[list[bytes]]:
 
 
 def _log_n(arguments: list[bytes]) -> int:
-    if len(arguments) != 3 or not _SALT.match(arguments[1]) or not _LOG_N.match(arguments[2]):
+    if (
+        len(arguments) != 3
+        or not re.fullmatch(_SALT, arguments[1])
+        or not re.fullmatch(_LOG_N, arguments[2])
+    ):
         raise _bad_header()
     log_n = int(arguments[2])
     if log_n > MAX_AGE_SCRYPT_LOG_N:

@@ -43,6 +43,8 @@ class Binary:
     """One plain path component, without `.exe`."""
     required_features: tuple[str, ...]
     """Where there are some, the archive may lack this binary."""
+    by_default: bool = True
+    """Whether the package's default features switch all of them on."""
 
 
 def read_binaries(document: Table, package: Table, name: str, files: Collection[str]) -> tuple[Binary, ...]:
@@ -55,8 +57,9 @@ def read_binaries(document: Table, package: Table, name: str, files: Collection[
     pathless: dict[str, Binary] = {}
     taken: set[str] = set()
     autobins = package.boolean("autobins", default=True)
+    default_features = _default_features(document)
     for entry in document.tables("bin", MAX_BINARIES, "MAX_BINARIES"):
-        binary, path = _read_entry(entry)
+        binary, path = _read_entry(entry, default_features)
         if binary is None:
             continue
         if binary.name in explicit or binary.name in pathless:
@@ -101,7 +104,24 @@ def name_problem(name: str) -> str | None:
     return None
 
 
-def _read_entry(entry: Table) -> tuple[Binary | None, str | None]:
+def _default_features(document: Table) -> frozenset[str]:
+    """Return the features that `default` switches on, directly or through others."""
+    features = document.values.get("features")
+    if not isinstance(features, dict):
+        return frozenset()
+    found: set[str] = set()
+    waiting = ["default"]
+    while waiting:
+        name = waiting.pop()
+        if name in found or name not in features:
+            continue
+        found.add(name)
+        if isinstance(features[name], list):
+            waiting += [each for each in features[name] if isinstance(each, str)]
+    return frozenset(found)
+
+
+def _read_entry(entry: Table, default_features: frozenset[str]) -> tuple[Binary | None, str | None]:
     name = entry.string("name", MAX_METADATA_STRING_CHARACTERS, "MAX_METADATA_STRING_CHARACTERS")
     path = entry.string("path", MAX_METADATA_STRING_CHARACTERS, "MAX_METADATA_STRING_CHARACTERS")
     features = entry.strings("required-features", MAX_NAME_CHARACTERS, "MAX_NAME_CHARACTERS")
@@ -114,7 +134,7 @@ def _read_entry(entry: Table) -> tuple[Binary | None, str | None]:
         path = path.replace("\\", "/")
         while path.startswith("./"):
             path = path[2:]
-    return Binary(name, features), path
+    return Binary(name, features, default_features.issuperset(features)), path
 
 
 def _inferred(package: str, files: Collection[str]) -> Iterator[tuple[str, str]]:

@@ -5,6 +5,7 @@
     [registry]        default, token, credential-provider, global-credential-providers
     [registries.NAME] index, token, credential-provider, replace-with
     [source.NAME]     replace-with and one of registry, local-registry, directory, git
+    [credential-alias] NAME: a program and its arguments
     include           paths of files, or {path, optional}, whose values count less than the file's own
 
 Other keys are somebody else's. A relative path starts at the folder *above* that of the file, as in cargo.
@@ -117,6 +118,8 @@ def parse_config(data: bytes, path: Path) -> ConfigFile:
     for table, keys in _NAMED_TABLES.items():
         for name, named in _table(document.get(table), (table,), path).items():
             _read(named, (table, name), keys, path, settings)
+    aliases = _table(document.get("credential-alias"), ("credential-alias",), path)
+    _read(aliases, ("credential-alias",), dict.fromkeys(aliases, _WORDS), path, settings)
     token = document.get("token")  # the oldest form of a credentials file
     if isinstance(token, str):
         settings.setdefault(("registry", "token"), Setting(token, str(path), path.parent.parent))

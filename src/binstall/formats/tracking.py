@@ -93,14 +93,27 @@ class Tracking:
     def installed(self, name: str) -> Installed | None:
         """Return what is installed of the crate `name`; of several ids the last in the file counts."""
         ids = self.ids(name)
-        if not ids:
-            return None
-        last = ids[-1]
-        record = self.records.get(name)
+        return self._installed_as(ids[-1]) if ids else None
+
+    def everything(self) -> list[Installed]:
+        """Return all that is installed, each package id by itself, sorted."""
+        return [self._installed_as(package) for package in sorted(self.listing.packages)]
+
+    def _installed_as(self, package: PackageId) -> Installed:
+        record = self.records.get(package.name)
         crate = record.crate if record is not None else None
-        if crate is not None and (str(crate.version), str(crate.source)) != (last.version, last.source):
+        if crate is not None and (str(crate.version), str(crate.source)) != (
+            package.version,
+            package.source,
+        ):
             crate = None
-        return Installed(name, parse_version(last.version), last.source, self.listing.packages[last], crate)
+        return Installed(
+            package.name,
+            parse_version(package.version),
+            package.source,
+            self.listing.packages[package],
+            crate,
+        )
 
     def names(self) -> list[str]:
         """Return the names of all installed crates, sorted."""
@@ -135,6 +148,15 @@ class Tracking:
         previous = self.records.get(crate.name)
         records[crate.name] = record_of(crate, previous.unknown if previous is not None else None)
         return Tracking(CratesToml(packages, self.listing.other), records)
+
+    def without(self, packages: Collection[PackageId]) -> Tracking:
+        """Return this without some package ids; a crate of which no id is left has no record either."""
+        left = {
+            package: names for package, names in self.listing.packages.items() if package not in packages
+        }
+        names = {package.name for package in left}
+        records = {name: record for name, record in self.records.items() if name in names}
+        return Tracking(CratesToml(left, self.listing.other), records)
 
     def serialize(self) -> TrackingBytes:
         """Return both files; raise `TrackingError` where a name is not Unicode text."""

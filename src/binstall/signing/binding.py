@@ -39,6 +39,8 @@ class Expected:
     """Without a leading `v`."""
     target: str | None = None
     """Target triple."""
+    must_name_file: bool = False
+    """Whether a comment without `file:` is refused: so where one key signs the packages of many crates."""
 
 
 def check_binding(trusted_comment: str, expected: Expected) -> None:
@@ -59,11 +61,15 @@ def mismatches(trusted_comment: str, expected: Expected) -> tuple[str, ...]:
         "version": expected.version,
         "target": expected.target,
     }
-    return tuple(
+    fields = list(trusted_fields(trusted_comment))
+    wrong = [
         f"the signature was made for {name} {_shown(signed)}, and this is {name} {_shown(want)}"
-        for name, signed in trusted_fields(trusted_comment)
+        for name, signed in fields
         if (want := wanted[name]) is not None and (signed != want or not signed)
-    )
+    ]
+    if expected.must_name_file and not any(name == "file" for name, _ in fields):
+        wrong.append(f"the signature does not say for which file it was made, and this is {wanted['file']}")
+    return tuple(wrong)
 
 
 def trusted_fields(trusted_comment: str) -> Iterator[tuple[str, str]]:

@@ -130,6 +130,7 @@ class Asked:
     """With query."""
     headers: Mapping[str, str]
     """Names in lower case."""
+    body: bytes = b""
 
 
 class Server:
@@ -243,7 +244,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         headers = {name.lower(): value for name, value in self.headers.items()}
-        answer = self.server.owner.answer_for(Asked(self.command, self.path, headers))
+        asked_body = self.rfile.read(int(headers.get("content-length", "0")))
+        answer = self.server.owner.answer_for(Asked(self.command, self.path, headers, asked_body))
         self.server.owner.closing.wait(answer.delay)
         if answer.stall_after == -1:
             self._stall()
@@ -271,6 +273,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(pieces, answer)
 
     do_HEAD = do_GET
+    do_POST = do_GET
 
     def _send(self, pieces: Iterable[bytes], answer: Answer) -> None:
         sent = 0
@@ -300,7 +303,10 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 class ConnectProxy:
-    """An HTTP proxy on loopback: tunnels CONNECT, forwards absolute http URLs, may ask for a password."""
+    """An HTTP proxy on loopback: tunnels CONNECT, forwards absolute http URLs, may ask for a password.
+
+    `names` says where a host name leads: to an address, with a port if it is not the one asked for.
+    """
 
     def __init__(self, *, authorization: str | None = None, names: Mapping[str, str] | None = None) -> None:
         self.seen: list[tuple[str, str, str | None]] = []
@@ -366,7 +372,8 @@ class ConnectProxy:
             return
         address = target if method == "CONNECT" else target.removeprefix("http://").partition("/")[0]
         host, _, port = address.rpartition(":")
-        origin = socket.create_connection((self._names.get(host, host), int(port)))
+        place, _, other_port = self._names.get(host, host).partition(":")
+        origin = socket.create_connection((place, int(other_port or port)))
         if method == "CONNECT":
             client.sendall(b"HTTP/1.1 200 Go\r\n\r\n")
         else:

@@ -13,7 +13,9 @@ from support_registry import TARGET, Publisher
 
 
 def cargo_binstall(machine: Machine, *words: str, stdin: str | None = None) -> Run:
-    return machine.run("--targets", TARGET, *words, program="cargo-binstall", stdin=stdin)
+    """Run it as one that has answered about statistics, which `test_settings` asks about."""
+    words = ("--disable-telemetry", "--targets", TARGET, *words)
+    return machine.run(*words, program="cargo-binstall", stdin=stdin)
 
 
 def test_it_installs_with_or_without_the_word_that_cargo_adds(

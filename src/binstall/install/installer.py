@@ -1,7 +1,8 @@
 """The main path: from a crate's name to binaries in place.
 
     find      registry or manifest path      → FoundCrate
-    search    manifest × targets             → Candidates, in order
+    search    manifest × targets             → Candidates, in order; then, where `resolve.strategies`
+                                                allows it, those of a third party, or a build here
     obtain    package and signature together → VerifiedFile
     unpack    wanted binaries only           → Extraction
     plan      names and destinations         → Prepared: all that is known before anything is placed
@@ -13,7 +14,7 @@ stops there, and a question to the user stands exactly between the two.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,14 +36,19 @@ from binstall.formats.target import TargetTriple
 from binstall.formats.tracking import InstallEvidence
 from binstall.formats.url import host_of
 from binstall.formats.version import CrateSpec
+from binstall.install.compile import Build
 from binstall.install.layout import InstallPlan, plan_layout
-from binstall.limits import MAX_PACKAGE_BYTES, MAX_SIGNATURE_BYTES
+from binstall.install.ways import Parties, Ways
+from binstall.limits import MAX_PACKAGE_BYTES, MAX_SIGNATURE_BYTES, RESOLUTION_TIMEOUT_SECONDS
 from binstall.net.transfers import Transfers, wait
 from binstall.progress import Progress
 from binstall.registry.found import FoundCrate
 from binstall.registry.local import find_local
-from binstall.resolve.candidates import Candidate, candidates_for
-from binstall.resolve.resolver import Search, is_plain_refusal
+from binstall.resolve.candidates import Candidate
+from binstall.resolve.discovery import Discovery
+from binstall.resolve.prober import PlainProber, Prober
+from binstall.resolve.resolver import Bound, Search, is_plain_refusal
+from binstall.resolve.strategies import Strategy
 from binstall.signing.binding import Expected, asset_name
 from binstall.signing.verifier import (
     SignaturePolicy,
@@ -114,6 +120,10 @@ class Installer:
         policy: SignaturePolicy,
         bins: tuple[str, ...] = (),
         allow_name_mismatch: frozenset[str] = frozenset(),
+        parties: Parties | None = None,
+        prober: Prober | None = None,
+        github_hosts: Collection[str] = (),
+        resolution_seconds: float = RESOLUTION_TIMEOUT_SECONDS,
     ) -> None:
         self._source = source
         self._transfers = transfers
@@ -123,6 +133,10 @@ class Installer:
         self._policy = policy
         self._bins = bins
         self._allow_name_mismatch = allow_name_mismatch
+        self._ways = Ways(parties or Parties(), targets=targets, overrides=overrides, policy=policy)
+        self._prober = prober or PlainProber(transfers)
+        self._github_hosts = github_hosts
+        self._resolution_seconds = resolution_seconds
 
     def find(self, spec: CrateSpec, staging: Path) -> FoundCrate:
         """Return the manifest that `spec` leads to, and tell what it declares."""
@@ -140,14 +154,21 @@ class Installer:
             )
         return found
 
-    def prepare(self, spec: CrateSpec, found: FoundCrate, staging: Path, install_folder: Path) -> Prepared:
+    def prepare(
+        self, spec: CrateSpec, found: FoundCrate, staging: Path, install_folder: Path
+    ) -> Prepared | Build:
         """Find, fetch, verify and unpack the package; everything written goes into `staging`.
+
+        Where there is no package, and it is allowed, what is returned is the build that takes its place.
 
         Raises:
             TrustError: the package is not what its publisher signed. Final.
             BinstallError: everything else that the floors below document.
         """
-        candidate, package = self._obtain(found, staging)
+        obtained = self._ways.obtain(found, _Seeker(self, found, staging))
+        if isinstance(obtained, Build):
+            return obtained
+        candidate, package = obtained
         manifest = found.manifest
         layout = plan_layout(
             manifest.binaries,
@@ -165,47 +186,84 @@ class Installer:
         self._progress.stage(f"unpacked {names}")
         return Prepared(spec, found, candidate, package, plan)
 
-    def _obtain(self, found: FoundCrate, staging: Path) -> tuple[Candidate, VerifiedFile]:
-        manifest = found.manifest
-        search = Search(manifest.name, self._candidates(manifest), self._transfers, self._progress)
+    def publisher_search(self, manifest: Manifest) -> Search:
+        """Begin a walk over the places where the publisher's packages may be."""
+        bound = Bound(self._prober, self._resolution_seconds)
+        discovery = Discovery(
+            manifest,
+            self._targets,
+            self._overrides,
+            bound,
+            self._progress,
+            skip_signatures=self._policy is SignaturePolicy.SKIP,
+            github_hosts=self._github_hosts,
+            is_left_out=lambda target: not self._ways.offers(Strategy.CRATE_META_DATA, manifest, target),
+        )
+        places = discovery.by_target()
+        return Search(manifest.name, places, bound, self._progress, problems=discovery.problems)
+
+    def third_party_search(self, manifest: Manifest, by_target: Iterable[Sequence[Candidate]]) -> Search:
+        """Begin a walk over places of a third party, each asked for as anybody would."""
+        bound = Bound(PlainProber(self._transfers), self._resolution_seconds)
+        return Search(manifest.name, by_target, bound, self._progress)
+
+    def take(
+        self, search: Search, found: FoundCrate, staging: Path
+    ) -> tuple[Candidate, VerifiedFile] | None:
+        """Return the first package of the walk, fetched and verified; None if there is none.
+
+        Raises:
+            BinstallError: there is one that cannot be used, or nobody can tell.
+        """
         for candidate in search.existing():
             try:
-                return candidate, self._download_and_verify(found, candidate, staging)
+                try:
+                    return candidate, self._download_and_verify(found, candidate, staging)
+                except RemoteError as error:
+                    if not self._knows_another_way(candidate, error):
+                        raise
+                    return candidate, self._download_and_verify(found, candidate, staging)
             except RemoteError as error:
                 search.passed_over(candidate, error)
-        raise search.failure()
+        return None
 
-    def _candidates(self, manifest: Manifest) -> Iterator[tuple[Candidate, ...]]:
-        skip = self._policy is SignaturePolicy.SKIP
-        warned: set[str] = set()
-        for target in self._targets:
-            candidates = candidates_for(manifest, target, self._overrides, skip_signatures=skip)
-            for warning in (w for candidate in candidates[:1] for w in candidate.meta.warnings):
-                if warning not in warned:
-                    warned.add(warning)
-                    self._progress.warn(warning)
-            yield candidates
+    def ask(self, candidate: Candidate) -> None:
+        """Return if the candidate exists; raise RemoteError if it does not, or nobody can tell."""
+        wait(self._prober.exists(candidate.url))
+
+    def _knows_another_way(self, candidate: Candidate, error: RemoteError) -> bool:
+        """Tell whether a package of the publisher that a plain request did not find is there after all."""
+        if candidate.party == "third party" or not isinstance(error, Absent):
+            return False
+        way = self._prober.another_way(candidate.url)
+        if way is None:
+            return False
+        Bound(self._prober, self._resolution_seconds).wait(way)
+        return True
 
     def _download_and_verify(self, found: FoundCrate, candidate: Candidate, staging: Path) -> VerifiedFile:
         """Fetch package and signature together; refuse as soon as the signature is known to be wrong.
 
         Raises RemoteError where the *package* could not be had: only that may lead to another candidate.
         """
-        decision = decide(self._policy, candidate.meta.signing, key_is_authentic=found.trusted_transport)
+        # The manifest names the publisher's key; that of a third party is our own knowledge.
+        authentic = found.trusted_transport or candidate.party == "third party"
+        decision = decide(self._policy, candidate.meta.signing, key_is_authentic=authentic)
         name = asset_name(candidate.url)
         digests = (
             needed_digests(decision.signing.algorithm) if isinstance(decision, Verify) else ("sha256",)
         )
         key = f", to be signed by {_key_words(decision.signing)}" if isinstance(decision, Verify) else ""
         self._progress.stage(f"fetching {without_secrets(candidate.url)}{key}")
+        url, headers = self._prober.request_for(candidate.url)
         package = self._transfers.download(
-            candidate.url, staging, digests=digests, limit=MAX_PACKAGE_BYTES, what=name
+            url, staging, digests=digests, limit=MAX_PACKAGE_BYTES, what=name, headers=headers
         )
         if not isinstance(decision, Verify):
             return self._judge(package, decision, candidate)
         assert candidate.signature_url is not None  # noqa: S101
-        signature = self._transfers.fetch(
-            candidate.signature_url, limit=MAX_SIGNATURE_BYTES, what=f"the signature of {name}"
+        signature = self._fetch_signature(
+            candidate.signature_url, f"the signature of {name}", private=url != candidate.url
         )
         try:
             verifier = self._signature_verifier(found, candidate, decision.signing, signature, name)
@@ -215,11 +273,23 @@ class Installer:
             raise error.about(without_secrets(candidate.url)) from error.__cause__
         return self._judge(package, verifier, candidate)
 
+    def _fetch_signature(self, url: str, what: str, *, private: bool) -> Future[bytes]:
+        """Begin to fetch a signature; that of a private package may be as private as that."""
+        way = self._prober.another_way(url) if private else None
+        if way is not None:
+            try:
+                Bound(self._prober, self._resolution_seconds).wait(way)
+            except RemoteError as error:
+                self._progress.detail(error.message)
+        url, headers = self._prober.request_for(url)
+        return self._transfers.fetch(url, limit=MAX_SIGNATURE_BYTES, what=what, headers=headers)
+
     def _insist_that_it_is_there(self, candidate: Candidate, refusal: TrustError) -> None:
         """Let a refusal stand only for a package that exists: an absent one is passed over, whatever
         lies where its signature would be."""
+        url, headers = self._prober.request_for(candidate.url)
         try:
-            wait(self._transfers.exists(candidate.url))
+            wait(self._transfers.exists(url, headers=headers))
         except Absent:
             raise
         except RemoteError as error:
@@ -240,8 +310,11 @@ class Installer:
         try:
             text = wait(signature)
         except Absent as error:
+            claim = "declares a signature"
+            if candidate.party == "third party":
+                claim = "from QuickInstall must be signed"
             raise MissingSignature(
-                f"{manifest.name} {manifest.version} declares a signature, and there is none at {url}",
+                f"{manifest.name} {manifest.version} {claim}, and there is none at {url}",
                 hint="the publisher may still be uploading; a package is never installed without it",
             ) from error
         except TooLarge as error:
@@ -257,13 +330,15 @@ class Installer:
             crate=manifest.name,
             version=str(manifest.version),
             target=candidate.target.text,
+            must_name_file=candidate.party == "third party",
         )
+        lenient = manifest.name in self._allow_name_mismatch and candidate.party == "publisher"
         return new_verifier(
             signing.algorithm,
             signing.pubkey,
             text,
             expected,
-            allow_name_mismatch=manifest.name in self._allow_name_mismatch,
+            allow_name_mismatch=lenient,
         )
 
     def _judge(self, package: Future[Download], verifier: Verifier, candidate: Candidate) -> VerifiedFile:
@@ -277,10 +352,31 @@ class Installer:
             self._progress.warn(warning)
         size = f"{verified.download.size} bytes from {host_of(candidate.url)}"
         if evidence.verdict == "verified":
-            self._progress.stage(f"verified {size}: signed by key {evidence.key_id}")
+            whose = "QuickInstall's key" if candidate.party == "third party" else "key"
+            self._progress.stage(f"verified {size}: signed by {whose} {evidence.key_id}")
         else:
             self._progress.stage(f"downloaded {size}: {evidence.verdict}")
         return verified
+
+
+@dataclass(frozen=True, slots=True)
+class _Seeker:
+    """Looks for the packages of one crate, on behalf of `Ways`."""
+
+    installer: Installer
+    found: FoundCrate
+    staging: Path
+
+    def search(self, by_target: Iterable[Sequence[Candidate]] | None = None) -> Search:
+        if by_target is None:
+            return self.installer.publisher_search(self.found.manifest)
+        return self.installer.third_party_search(self.found.manifest, by_target)
+
+    def take(self, search: Search) -> tuple[Candidate, VerifiedFile] | None:
+        return self.installer.take(search, self.found, self.staging)
+
+    def ask(self, candidate: Candidate) -> None:
+        self.installer.ask(candidate)
 
 
 def _key_words(signing: SigningConfig) -> str:

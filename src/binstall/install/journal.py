@@ -50,9 +50,14 @@ class Journal:
     """One transaction."""
 
     crate: str
-    """Its name, for messages."""
+    """Its name, for messages; of several, all of them."""
     steps: tuple[Step, ...]
     tracking: TrackingChange | None
+
+    @property
+    def verb(self) -> str:
+        """What was being done, for messages: an install places something, an uninstall only removes."""
+        return "install" if any(step.new is not None for step in self.steps) else "uninstall"
 
 
 def write_journal(folder: Path, journal: Journal) -> None:

@@ -121,8 +121,11 @@ def plan_layout(
     Raises:
         TemplateError: `bin-dir` names a value that it does not have.
         InstallError: `bin-dir` gives no path inside a package; `only` leaves no binary.
-        DuplicateSource: two binaries would come from one path.
+        DuplicateSource: two binaries would come from one path; in a `bin` package `only` may say which one
+            it is, else the default features do.
     """
+    if package_format is PackageFormat.BIN and len(binaries) > 1:
+        only = [_only_binary(binaries, only)]
     folders: tuple[str, ...] = ()
     if package_format is not PackageFormat.BIN and bin_dir is None:
         folders = tuple(folder.format_map(values) for folder in _FOLDERS)
@@ -131,8 +134,9 @@ def plan_layout(
     for binary in binaries:
         file_name = binary.name + target.binary_ext
         if package_format is PackageFormat.BIN:
-            source = "the downloaded file"
-        elif bin_dir is None:
+            every.append(_Wanted(binary, file_name, "the downloaded file"))
+            continue
+        if bin_dir is None:
             source = file_name
         else:
             own = {"bin": binary.name, "binary-ext": target.binary_ext, "format": target.binary_ext}
@@ -141,20 +145,36 @@ def plan_layout(
         if other != binary.name:
             raise DuplicateSource(
                 f"the binaries `{other}` and `{binary.name}` would both come from `{source}`",
-                hint="a `bin` package holds one binary"
-                if package_format is PackageFormat.BIN
-                else "bin-dir must contain { bin }; tell the publisher",
+                hint="bin-dir must contain { bin }; tell the publisher",
             )
         every.append(_Wanted(binary, file_name, source))
     wanted = tuple(one for one in every if not only or one.binary.name in only)
     if not wanted:
-        raise InstallError(
-            f"there is no binary {_listed(only)}",
-            hint=f"the crate has {_listed([one.name for one in binaries])}",
-        )
+        raise _no_such_binary(binaries, only)
     paths = {one.source for one in wanted}
     paths |= {f"{folder}/{source}" for folder in folders for source in paths}
     return Layout(frozenset(paths), folders, frozenset(one.file_name for one in every), wanted)
+
+
+def _only_binary(binaries: Sequence[Binary], only: Collection[str]) -> str:
+    """Return the name of the binary that a package of format `bin` is, where the crate has several."""
+    possible = [one.name for one in binaries if (one.name in only if only else one.by_default)]
+    if len(possible) == 1:
+        return possible[0]
+    if only and not possible:
+        raise _no_such_binary(binaries, only)
+    names = possible or [one.name for one in binaries]
+    raise DuplicateSource(
+        f"the binaries {_listed(names)} would all come from the downloaded file, which is one binary",
+        hint="--bin NAME says which one it is",
+    )
+
+
+def _no_such_binary(binaries: Sequence[Binary], only: Collection[str]) -> InstallError:
+    return InstallError(
+        f"there is no binary {_listed(only)}",
+        hint=f"the crate has {_listed([one.name for one in binaries])}",
+    )
 
 
 def _relative(path: str, binary: Binary) -> str:

@@ -43,7 +43,7 @@ def recover(install_dir: Path, progress: Progress | None = None) -> None:
             journal = read_journal(folder)
             if journal is not None:
                 _undo_with_locks(folder, install_dir, journal, progress)
-                progress.warn(f"an install of {journal.crate} had been interrupted; it was undone")
+                progress.warn(f"an {journal.verb} of {journal.crate} had been interrupted; it was undone")
             remove_folder(folder, claimed, progress)
 
 

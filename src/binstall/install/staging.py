@@ -27,7 +27,7 @@ from binstall.errors import LocalIOError
 from binstall.install.files import local_io, reason
 from binstall.install.journal import JOURNAL
 from binstall.install.locks import Claim, claim
-from binstall.install.signals import despite_signals
+from binstall.install.signals import deferred_signals, despite_signals
 from binstall.progress import Progress, Silent
 
 PREFIX: Final = ".binstall-"
@@ -51,6 +51,8 @@ class Staging:
         self.install_dir = Path(os.path.realpath(install_dir))
         self.dry_run = dry_run
         self._progress = progress or Silent()
+        self.keep = False
+        """Whether to leave the folder behind, for somebody who wants to look; the next run removes it."""
         self._made: list[Path] = []
         self._claim: Claim | None = None
 
@@ -71,7 +73,7 @@ class Staging:
                 with local_io(f"write to the install folder {self.install_dir}"):
                     self._make_in(self.install_dir)
         except BaseException:
-            self._remove_made()
+            despite_signals(self._leave)
             raise
         return self
 
@@ -83,7 +85,7 @@ class Staging:
 
     def _leave(self) -> None:
         if self._claim is not None:
-            if (self.folder / JOURNAL).exists():
+            if self.keep or (self.folder / JOURNAL).exists():
                 self._claim.close()
             else:
                 remove_folder(self.folder, self._claim, self._progress)
@@ -100,16 +102,18 @@ class Staging:
 
     def _make_in(self, parent: Path) -> None:
         for _ in range(_ATTEMPTS):
-            if not self.dry_run:
-                self._make_folders(parent)
-            try:
-                folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
-                claimed = _claim_new(folder)
-            except FileNotFoundError:
-                continue  # another run removed the folder that it had made, or took ours for dead
-            if claimed is not None:
-                self.folder, self._claim = folder, claimed
-                return
+            # A folder that was made is known to `__exit__`, whenever a signal arrives.
+            with deferred_signals():
+                if not self.dry_run:
+                    self._make_folders(parent)
+                try:
+                    folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
+                    claimed = _claim_new(folder)
+                except FileNotFoundError:
+                    continue  # another run removed the folder that it had made, or took ours for dead
+                if claimed is not None:
+                    self.folder, self._claim = folder, claimed
+                    return
         raise LocalIOError(f"cannot make a folder in {parent}: it is removed again and again")
 
     def _make_folders(self, path: Path) -> None:
@@ -124,11 +128,13 @@ class Staging:
     def _remove_made(self) -> None:
         """Remove the folders that were made for this run, as far as they are empty."""
         while self._made:
-            folder = self._made.pop()
             try:
-                folder.rmdir()
+                self._made[-1].rmdir()
+            except FileNotFoundError:
+                pass  # a signal came between these lines before
             except OSError:
                 return  # in use, by us or by another run: it has become a folder like any other
+            self._made.pop()
 
 
 def _claim_new(folder: Path) -> Claim | None:

@@ -76,6 +76,20 @@ class Tracker:
         """Return what is installed of one crate; raises as `read`."""
         return self.read().installed(name)
 
+    def forget_evidence(self, name: str) -> None:
+        """Drop our record of a crate that cargo has just built: what it says of a package is history.
+
+        Raises:
+            TrackingError: a file is malformed.
+            LocalIOError: a file cannot be read or written.
+        """
+        if self.read().records.get(name) is None:
+            return
+        with local_io(f"change the list of installed crates in {self.root}"), self.locked() as locked:
+            tracking = self.parse(locked.read())
+            records = {other: record for other, record in tracking.records.items() if other != name}
+            locked.rewrite(Tracking(tracking.listing, records).serialize())
+
     @contextmanager
     def locked(self, progress: Progress | None = None) -> Iterator[LockedTracking]:
         """Hold both exclusive locks; files that are not there are made, empty.

@@ -1,4 +1,4 @@
-"""Placing the binaries of one crate: all of them, with the record of it, or none.
+"""Placing the binaries of one crate: all of them, with the record of it, or none. Removing likewise.
 
     check     names, what stands in the way
     keep      old files, by hard link, in the staging folder
@@ -168,6 +168,28 @@ def commit(
             return _apply(staging, _Plan(crate, placements, removals, change), locked, progress)
 
 
+def commit_removal(
+    staging: Staging,
+    locked: LockedTracking,
+    *,
+    crate: str,
+    names: tuple[str, ...],
+    before: TrackingBytes,
+    after: TrackingBytes,
+    progress: Progress,
+) -> Committed:
+    """Remove files and what is recorded of them, or change nothing. The caller holds the lock.
+
+    `names` are plain ones of the install folder; `before` is what `locked` holds; `crate` is for messages.
+
+    Raises:
+        LocalIOError: the file system refused and not everything could be undone.
+        OSError: the file system refused; everything was undone.
+    """
+    change = TrackingChange(_root_from(staging.install_dir, locked.tracker), before, after)
+    return _apply(staging, _Plan(crate, (), names, change), locked, progress)
+
+
 def _names(staging: Staging, placements: Sequence[Placement]) -> list[str]:
     if staging.dry_run or not placements:
         raise InstallError(
@@ -304,6 +326,6 @@ def _undo_after(
     except (OSError, TrackingError) as second:
         why = reason(second) if isinstance(second, OSError) else str(second)
         raise LocalIOError(
-            f"installing {journal.crate} failed, and not all of it could be undone: {why}",
+            f"{journal.verb}ing {journal.crate} failed, and not all of it could be undone: {why}",
             hint=f"the next run tries again; the old files are in {staging.folder}",
         ) from error

@@ -88,4 +88,11 @@ def failure(response: Response, asked: str, what: str) -> Absent | Refused:
         hint = "the server wants to know who asks, or does not let anybody have it"
     elif response.status in RETRIED:
         hint = "the server is in trouble of its own; try again later"
-    return Refused(message, url=asked, status=response.status, rate_limited=rate_limited, hint=hint)
+    return Refused(
+        message,
+        url=asked,
+        status=response.status,
+        rate_limited=rate_limited,
+        challenge=headers.get("www-authenticate", ""),
+        hint=hint,
+    )

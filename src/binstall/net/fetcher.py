@@ -37,9 +37,16 @@ class Fetcher(Protocol):
     """Asks for URLs. Called from several threads at once."""
 
     def open(
-        self, url: str, *, method: str = "GET", headers: Mapping[str, str] = NO_HEADERS
+        self,
+        url: str,
+        *,
+        method: str = "GET",
+        headers: Mapping[str, str] = NO_HEADERS,
+        body: bytes | None = None,
     ) -> AbstractContextManager[Response]:
         """Ask for `url`, follow redirects and hand out the answer; leaving the context drops the rest.
+
+        A question with a `body` goes to `url` alone: a redirect is then the answer.
 
         Raises:
             Unreachable: no usable answer arrived; `transient` where another try may help.

@@ -113,10 +113,15 @@ class HttpFetcher:
 
     @contextmanager
     def open(
-        self, url: str, *, method: str = "GET", headers: Mapping[str, str] = NO_HEADERS
+        self,
+        url: str,
+        *,
+        method: str = "GET",
+        headers: Mapping[str, str] = NO_HEADERS,
+        body: bytes | None = None,
     ) -> Iterator[Response]:
-        """Ask for `url` by `method`, GET or HEAD; see `binstall.net.fetcher.Fetcher.open`."""
-        request, answer = self._follow(url, method, headers)
+        """Ask for `url` by `method`: GET, HEAD, or POST with a `body`; see `Fetcher.open`."""
+        request, answer = self._follow(url, method, headers, body)
         try:
             yield answer
         finally:
@@ -133,7 +138,7 @@ class HttpFetcher:
             client.close()
 
     def _follow(
-        self, asked: str, method: str, headers: Mapping[str, str]
+        self, asked: str, method: str, headers: Mapping[str, str], body: bytes | None
     ) -> tuple[SyncStreamRequest, _Answer]:
         sent = {name.lower(): value for name, value in headers.items()}
         sent["accept-encoding"] = "identity"
@@ -142,8 +147,8 @@ class HttpFetcher:
             if url.username or url.password:
                 sent["authorization"] = _basic(url)
                 url = url.with_username("").with_password(None)
-            request, answer = self._ask(asked, url, method, sent)
-            if answer.status not in _REDIRECTS:
+            request, answer = self._ask(asked, url, method, sent, body)
+            if answer.status not in _REDIRECTS or body is not None:
                 try:
                     answer.require_identity()
                 except Unreachable:
@@ -163,7 +168,7 @@ class HttpFetcher:
         )
 
     def _ask(
-        self, asked: str, url: Url, method: str, headers: Mapping[str, str]
+        self, asked: str, url: Url, method: str, headers: Mapping[str, str], body: bytes | None
     ) -> tuple[SyncStreamRequest, _Answer]:
         proxy = self._proxies.for_url(url.scheme, url.host_str or "", url.port_or_known_default or 0)
 
@@ -171,6 +176,8 @@ class HttpFetcher:
             # Without a read-ahead the headers arrive, and with them the means to resume, whatever becomes
             # of the body.
             builder = self._clients[proxy].request(method, url).headers(headers)
+            if body is not None:
+                builder = builder.body_bytes(body)
             request = builder.streamed_read_buffer_limit(0).build_streamed()
             return request, request.__enter__()
 

@@ -8,9 +8,11 @@ transfer, `Transfers.stop` all of them: they raise `Cancelled`.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError, Future
 from concurrent.futures import wait as wait_for_any
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self, TypeVar
@@ -29,21 +31,36 @@ _WORKERS: Final = 6
 _WAIT_SECONDS: Final = 0.1
 """Windows delivers Ctrl-C between two waits only."""
 _SUCCESS: Final = range(200, 300)
+_MAY_MEAN_NO_HEAD: Final = frozenset({400, 401, 403, 404, 405, 410})
 T = TypeVar("T")
 
 
-def wait(future: Future[T]) -> T:
+def wait(future: Future[T], *, until: float | None = None) -> T:
     """Return the result of `future`, or raise its error; a signal interrupts the waiting.
 
     Raises:
         Cancelled: the transfer was stopped, by `Future.cancel`, `Transfers.stop` or `Transfers.close`.
+        TimeoutError: `until`, on the clock of `time.monotonic`, has come.
     """
     while not wait_for_any((future,), timeout=_WAIT_SECONDS).done:
-        pass
+        if until is not None and time.monotonic() >= until:
+            raise TimeoutError
     try:
         return future.result()
     except CancelledError as error:
         raise Cancelled("the transfer was stopped") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """What work in a worker thread has to ask the network with."""
+
+    fetcher: Fetcher
+    timing: Timing
+    patience: Callable[[], Patience]
+    """Makes the tries of one question."""
+    stopping: threading.Event
+    """Set: end soon, with any error."""
 
 
 class Transfers:
@@ -149,6 +166,29 @@ class Transfers:
                 expect(response, _SUCCESS, url, what)
 
         return self._workers.start(lambda job: self._patience(job).until_settled(attempt))
+
+    def locate(self, url: str) -> Future[str]:
+        """Return where `url` leads, after redirects, asked for by HEAD, or by GET where HEAD is refused.
+
+        The future raises Absent, Refused, Unreachable or Cancelled.
+        """
+
+        def attempt() -> str:
+            with self._fetcher.open(url, method="HEAD") as response:
+                if response.status not in _MAY_MEAN_NO_HEAD:
+                    expect(response, _SUCCESS, url, "a page")
+                    return response.url
+            with self._fetcher.open(url) as response:
+                expect(response, _SUCCESS, url, "a page")
+                return response.url
+
+        return self._workers.start(lambda job: self._patience(job).until_settled(attempt))
+
+    def run(self, work: Callable[[Errand], T]) -> Future[T]:
+        """Do `work`, which asks the network in its own way, in a worker thread."""
+        return self._workers.start(
+            lambda job: work(Errand(self._fetcher, self._timing, lambda: self._patience(job), job.stopping))
+        )
 
     def stop(self) -> None:
         """End every transfer, queued or under way, with `Cancelled`; later ones end so at once."""

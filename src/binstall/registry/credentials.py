@@ -1,72 +1,105 @@
 """The token of a registry that asks for one, found as cargo finds it.
 
-    CARGO_REGISTRIES_<NAME>_TOKEN → credentials.toml → config.toml      crates.io: CARGO_REGISTRY_TOKEN
+    registries.NAME.credential-provider, or else registry.global-credential-providers, the last one first
+
+    cargo:token               CARGO_REGISTRIES_<NAME>_TOKEN → credentials.toml → config.toml
+    cargo:token-from-stdout   the line that a program prints
+    NAME                      what [credential-alias] says it means
+    PROGRAM                   one that speaks cargo's protocol (`formats/credential_protocol.py`)
 
 A token belongs to the registry of that name whose index is the very URL that is asked, so a registry that
-merely stands in for another never gets the other's token. The provider `cargo:token`, which this is, must
-not be ruled out by the configuration; a provider that would have to be run is an error that names it.
-Unlike cargo, which wants the provider to be configured, `cargo:token` is what counts without configuration.
+merely stands in for another never gets the other's token; for crates.io it is `registry.…` and
+CARGO_REGISTRY_TOKEN. A provider that has no token for the registry lets the next one try, one that fails
+ends the run. The keychains that are built into cargo are passed over, and named if nobody else had a token.
+Unlike cargo, which wants a provider to be configured, `cargo:token` is what counts without configuration.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Final
 
 from binstall.errors import BadRegistryUrl, ConfigError, RegistryError
 from binstall.formats.cargo_config import CargoConfig
 from binstall.formats.cargo_config_file import Key, Setting, merge
-from binstall.registry.place import registry_place
-from binstall.signing.verifier import key_is_authentic_from
+from binstall.registry.place import SPARSE, Place, registry_place
+from binstall.registry.providers import Provider, ask_provider, printed_token
 
-_TOKEN_PROVIDER: Final = "cargo:token"  # noqa: S105 - a name, no token
+_TOKEN: Final = "cargo:token"  # noqa: S105 - a name, no token
+_FROM_STDOUT: Final = "cargo:token-from-stdout"
+_KEYCHAINS: Final = ("cargo:libsecret", "cargo:macos-keychain", "cargo:wincred")
 
 
 def authorization(
     config: CargoConfig,
     credentials: Mapping[Key, Setting],
-    index_url: str,
+    place: Place,
     *,
     is_crates_io: bool,
     words: str,
+    challenge: str = "",
 ) -> str:
-    """Return the value of the `Authorization` header for the registry at `index_url`.
+    """Return the value of the `Authorization` header for the registry at `place`.
 
-    `credentials` are the settings of cargo's credentials file, `words` what messages call the registry.
+    `credentials` are the settings of cargo's credentials file, `words` what messages call the registry,
+    `challenge` the `WWW-Authenticate` of its refusal.
 
     Raises:
         RegistryError: There is no token, or it would travel in the clear.
-        ConfigError: A provider is configured that cannot be run, or the token is no header value.
+        ConfigError: A provider cannot be run or fails, or the token is no header value.
         BadRegistryUrl: The index of some configured registry is no registry URL.
     """
-    if not key_is_authentic_from(index_url):
+    if not place.is_authentic:
         raise RegistryError(
             f"the registry {words} asks for a token, which is never sent over plain http",
             hint="reach the registry over https",
         )
     both = replace(config, settings=merge([config.settings, credentials]))
-    parent = ("registry",) if is_crates_io else _registry_at(both, index_url, words)
-    _check_provider(both, parent, words)
-    setting = both.get(*parent, "token")
-    if setting is None or not setting.text:
-        variable = "_".join(("CARGO", *parent, "TOKEN")).upper().replace("-", "_")
-        login = "cargo login" if is_crates_io else f"cargo login --registry {parent[1]}"
-        raise RegistryError(
-            f"the registry {words} requires authentication, and there is no token for it",
-            hint=f"set {variable}, or run `{login}`",
-        )
-    if not (setting.text.isascii() and setting.text.isprintable()):
-        raise ConfigError(f"the token for {words} holds characters that no token has ({setting.origin})")
-    return setting.text
+    parent = ("registry",) if is_crates_io else _registry_at(both, place, words)
+    name = "crates-io" if is_crates_io else parent[1]
+    index_url = f"{SPARSE}+{place.url}" if place.kind == SPARSE else place.recorded
+    passed_over: list[str] = []
+    for provider in _providers(both, parent, words):
+        program = provider.words[0]
+        token, origin = None, provider.shown
+        if program == _TOKEN:
+            setting = both.get(*parent, "token")
+            if setting is not None:
+                token, origin = setting.text, setting.origin
+        elif program == _FROM_STDOUT:
+            token = printed_token(provider, both.environment, index_url, name)
+        elif program in _KEYCHAINS:
+            passed_over.append(program)
+        elif program.startswith("cargo:"):
+            raise _cannot_be_run(program, words, provider.origin)
+        else:
+            token = ask_provider(provider, both.environment, index_url, name, challenge)
+        if token:
+            if not (token.isascii() and token.isprintable()):
+                raise ConfigError(f"the token for {words} holds characters that no token has ({origin})")
+            return token
+    if passed_over:
+        raise _cannot_be_run(passed_over[0], words, "and no other provider has a token")
+    raise _no_token(parent, words)
 
 
-def _registry_at(config: CargoConfig, index_url: str, words: str) -> Key:
+def _no_token(parent: Key, words: str) -> RegistryError:
+    variable = "_".join(("CARGO", *parent, "TOKEN")).upper().replace("-", "_")
+    login = "cargo login" if len(parent) == 1 else f"cargo login --registry {parent[1]}"
+    return RegistryError(
+        f"the registry {words} requires authentication, and there is no token for it",
+        hint=f"set {variable}, or run `{login}`",
+    )
+
+
+def _registry_at(config: CargoConfig, place: Place, words: str) -> Key:
     """Return the table of the one registry that has this index."""
     names: list[str] = []
     for name in config.registry_names():
         index = config.get("registries", name, "index")
-        if index is not None and registry_place(index.text, index.origin, BadRegistryUrl).url == index_url:
+        if index is not None and registry_place(index.text, index.origin, BadRegistryUrl) == place:
             names.append(name)
     if not names:
         raise RegistryError(
@@ -76,23 +109,39 @@ def _registry_at(config: CargoConfig, index_url: str, words: str) -> Key:
         )
     if len(names) > 1:
         raise ConfigError(
-            f"registries {', '.join(names)} have the same index {index_url}"
+            f"registries {', '.join(names)} have the same index {place.url}"
             ", so it is not clear whose token counts"
         )
     return ("registries", names[0])
 
 
-def _check_provider(config: CargoConfig, parent: Key, words: str) -> None:
+def _providers(config: CargoConfig, parent: Key, words: str) -> Iterator[Provider]:
+    """Yield the providers that are to be tried, in order, aliases resolved."""
     own = config.get(*parent, "credential-provider")
     everywhere = config.get("registry", "global-credential-providers")
     if own is not None:
-        refused = own if own.words != (_TOKEN_PROVIDER,) else None
+        command_lines, setting = [own.words], own
+    elif everywhere is not None and everywhere.words:
+        command_lines, setting = [tuple(text.split()) for text in reversed(everywhere.words)], everywhere
     else:
-        refused = everywhere if everywhere and _TOKEN_PROVIDER not in everywhere.words else None
-    if refused is not None:
-        provider = refused.words[0] if refused.words else ""
-        raise ConfigError(
-            f"the credential provider `{provider[:200]}` for the registry {words} cannot be run "
-            f"({refused.origin})",
-            hint=f"this version knows {_TOKEN_PROVIDER} only",
-        )
+        command_lines, setting = [(_TOKEN,)], Setting("", "", Path())
+    for command_line in command_lines:
+        if not command_line or not command_line[0]:
+            raise _cannot_be_run("", words, setting.origin)
+        alias = None
+        if len(command_line) == 1 and not command_line[0].startswith("cargo:"):
+            alias = config.get("credential-alias", command_line[0])
+        if alias is None:
+            yield Provider(command_line, setting.origin, setting.base)
+        elif alias.words and alias.words[0]:
+            yield Provider(alias.words, alias.origin, alias.base)
+        else:
+            raise _cannot_be_run(command_line[0], words, alias.origin)
+
+
+def _cannot_be_run(provider: str, words: str, why: str) -> ConfigError:
+    return ConfigError(
+        f"the credential provider `{provider[:200]}` for the registry {words} cannot be run ({why})",
+        hint=f"known are {_TOKEN}, {_FROM_STDOUT} and programs that speak cargo's protocol; "
+        f"keychains can be asked by `{_FROM_STDOUT} PROGRAM`",
+    )

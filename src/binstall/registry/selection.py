@@ -5,8 +5,8 @@
 
 The registry asked for is what is recorded (a crate from a mirror of crates.io is a crate of crates.io), the
 place at the end is what is connected to. Names and replacements mean what they mean to `cargo install`;
-where cargo 1.95 follows a circle of replacements for ever, this is an error. Only sparse indexes are read;
-a place of another kind is an error that names it, never a silent way back to crates.io.
+where cargo 1.95 follows a circle of replacements for ever, this is an error. A place that is no registry is
+an error that names it, never a silent way back to crates.io.
 """
 
 from __future__ import annotations
@@ -25,26 +25,46 @@ from binstall.formats.cargo_config import CargoConfig, Source
 from binstall.formats.cargo_config_file import Key, Setting
 from binstall.formats.crate_source import CRATES_IO, CrateSource, registry_source
 from binstall.registry.credentials import authorization
-from binstall.registry.place import CRATES_IO_PLACE, Place, registry_place
+from binstall.registry.place import (
+    CRATES_IO_PLACE,
+    DIRECTORY,
+    GIT_INDEX,
+    LOCAL_REGISTRY,
+    SPARSE,
+    Place,
+    registry_place,
+)
 from binstall.text import without_secrets
 
 CRATES_IO_NAME: Final = "crates-io"
+_REGISTRIES: Final = (SPARSE, GIT_INDEX, LOCAL_REGISTRY, DIRECTORY)
 
 
 @dataclass(frozen=True, slots=True)
 class RegistryChoice:
     """The registry of one run."""
 
-    index_url: str
-    """Of the sparse index: absolute http(s) URL, without `sparse+`, with a final slash."""
+    place: Place
+    """What is connected to, or read."""
     name: str | None
     """What the configuration calls the place that is connected to; None for a bare URL."""
     source: CrateSource
     """The registry that was asked for, as it is recorded, whatever stands in for it."""
     words: str
     """For messages and plans: `crates.io`, or ``crates.io, replaced by `mirror` (https://…)``."""
-    authorize: Callable[[], str] = field(repr=False, compare=False)
-    """Value of the `Authorization` header, looked up when needed; raises ConfigError, RegistryError."""
+    authorize: Callable[[str], str] = field(repr=False, compare=False)
+    """Value of the `Authorization` header, looked up when needed; raises ConfigError, RegistryError.
+
+    It is given the `WWW-Authenticate` of the registry's refusal, or an empty text.
+    """
+
+    @property
+    def index_url(self) -> str:
+        """Of a sparse index: absolute http(s) URL, without `sparse+`, with a final slash.
+
+        Of a git index its URL without `.git`, of the other kinds their folder.
+        """
+        return self.place.url
 
     @property
     def is_crates_io(self) -> bool:
@@ -67,7 +87,7 @@ def select_registry(
         UsageError: Both options, or an `index` that is no registry URL.
         UnknownRegistry: The name is configured nowhere.
         BadRegistryUrl: A configured URL is no registry URL.
-        ConfigError: Replacements lead nowhere or in a circle, or to a place that cannot be read yet.
+        ConfigError: Replacements lead nowhere or in a circle, or to a place that is no registry.
     """
     if index is not None and registry is not None:
         raise UsageError("--index and --registry both name a registry", hint="leave one of them out")
@@ -83,18 +103,23 @@ def select_registry(
             name, origin = CRATES_IO_NAME, ""
         asked = _named(config, name, origin)
     last_name, place = _replaced(config, name, asked)
-    if place.kind != "sparse":
-        _refuse(place, last_name, "" if place == asked else f", which replaces {_words(name, asked)}")
+    if place.kind not in _REGISTRIES:
+        _refuse(place, last_name, "" if place == asked else f", which replaces {_words(name, asked)},")
     words = _words(name, asked)
     if place != asked:
         words += f", replaced by {_words(last_name, place)}"
     return RegistryChoice(
-        index_url=place.url,
+        place=place,
         name=last_name,
-        source=registry_source(("sparse+" if asked.kind == "sparse" else "") + asked.url),
+        source=registry_source(asked.recorded),
         words=words,
-        authorize=lambda: authorization(
-            config, credentials(), place.url, is_crates_io=place == CRATES_IO_PLACE, words=words
+        authorize=lambda challenge: authorization(
+            config,
+            credentials(),
+            place,
+            is_crates_io=place == CRATES_IO_PLACE,
+            words=words,
+            challenge=challenge,
         ),
     )
 
@@ -200,10 +225,10 @@ def _nowhere(source: Source) -> NoReturn:
 def _refuse(place: Place, name: str | None, role: str) -> NoReturn:
     called = f" `{name[:200]}`" if name else ""
     shown = without_secrets(place.url[:200])
-    hint = "this version reads sparse registries only: name one with --index sparse+https://HOST/PATH/"
-    if place.kind == "git index" and place.url.startswith("http"):
-        hint = f"if there is a sparse registry at this address, write it as sparse+{shown}"
-    raise ConfigError(f"the {place.kind}{called} at {shown}{role} cannot be read", hint=hint)
+    raise ConfigError(
+        f"the {place.kind} source{called} at {shown}{role} is no registry",
+        hint='a git source stands in for git dependencies; an index in git is written as registry = "URL"',
+    )
 
 
 def _words(name: str | None, place: Place) -> str:

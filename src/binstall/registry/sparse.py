@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Final
 
 from binstall.archive.archive import read_crate
+from binstall.artifact import DigestName, Download
 from binstall.errors import (
     Absent,
     ArchiveError,
@@ -40,14 +41,14 @@ from binstall.formats.index import (
     select_version,
 )
 from binstall.formats.manifest import Manifest, parse_manifest
-from binstall.formats.version import ANY, CrateSpec
+from binstall.formats.version import ANY, CrateSpec, Version
 from binstall.limits import MAX_CONFIG_JSON_BYTES, MAX_CRATE_BYTES, MAX_INDEX_BYTES
 from binstall.net.transfers import Transfers, wait
 from binstall.progress import Progress
 from binstall.registry.found import FoundCrate
 from binstall.registry.selection import RegistryChoice
 from binstall.signing.digest import Sha256Verifier
-from binstall.signing.verifier import key_is_authentic_from, verify
+from binstall.signing.verifier import verify
 
 _UNAUTHORIZED: Final = 401
 _UNAVAILABLE_FOR_LEGAL_REASONS: Final = 451
@@ -65,6 +66,11 @@ class SparseRegistry:
         self._config: IndexConfig | None = None
         self._headers: Mapping[str, str] = {}
         """Carries the token, once the registry has said that it wants one."""
+
+    @property
+    def words(self) -> str:
+        """What messages call the registry."""
+        return self._choice.words
 
     def find(self, spec: CrateSpec, staging: Path) -> FoundCrate:
         """Choose a version, fetch its `.crate` into `staging`, and read its manifest.
@@ -93,8 +99,20 @@ class SparseRegistry:
             source=self._choice.source,
             version_requirement_text=requirement.text,
             checksum=entry.cksum,
-            trusted_transport=key_is_authentic_from(self._choice.index_url),
+            trusted_transport=self._choice.place.is_authentic,
         )
+
+    def has(self, name: str, version: Version) -> bool:
+        """Tell whether a version is published, yanked or not; of an unknown crate, none is.
+
+        Raises:
+            RegistryError, ConfigError, BadRegistryUrl: as for `find`; then nobody knows.
+        """
+        try:
+            _, index = self._look_up(name)
+        except CrateNotFound:
+            return False
+        return index.lists(version)
 
     def _look_up(self, name: str) -> tuple[IndexConfig, CrateIndex]:
         path = index_path(name)
@@ -131,18 +149,19 @@ class SparseRegistry:
             except Refused as error:
                 if error.status != _UNAUTHORIZED:
                     raise
-                self._headers = {"authorization": self._choice.authorize()}
+                self._headers = {"authorization": self._choice.authorize(error.challenge)}
                 data = wait(self._fetch_config_json())
         except Absent as error:
             raise RegistryError(
-                f"{self._choice.words} is no sparse registry: it has no config.json: {error.message}",
-                hint="check the URL of the index; a sparse index has config.json at its top",
+                f"{self._choice.words} is no registry: it has no config.json: {error.message}",
+                hint="check the URL of the index, which has config.json at its top; "
+                "a sparse one is written sparse+https://HOST/PATH/",
             ) from error
         except RemoteError as error:
             raise self._failure(error) from error
         config = parse_config_json(data)
         if config.auth_required and not self._headers:
-            self._headers = {"authorization": self._choice.authorize()}
+            self._headers = {"authorization": self._choice.authorize("")}
         return config
 
     def _fetch_config_json(self) -> Future[bytes]:
@@ -158,6 +177,23 @@ class SparseRegistry:
             self._choice.index_url + path,
             limit=MAX_INDEX_BYTES,
             what=f"the index of {name}",
+            headers=self._headers,
+        )
+
+    def _fetch_crate(
+        self,
+        config: IndexConfig,
+        entry: IndexEntry,
+        staging: Path,
+        digests: tuple[DigestName, ...],
+        what: str,
+    ) -> Future[Download]:
+        return self._transfers.download(
+            crate_url(config, entry),
+            staging,
+            digests=digests,
+            limit=MAX_CRATE_BYTES,
+            what=what,
             headers=self._headers,
         )
 
@@ -182,16 +218,7 @@ class SparseRegistry:
         what = f"{name}-{version}.crate"
         verifier = Sha256Verifier(entry.cksum, what)
         try:
-            download = wait(
-                self._transfers.download(
-                    crate_url(config, entry),
-                    staging,
-                    digests=verifier.digest_names,
-                    limit=MAX_CRATE_BYTES,
-                    what=what,
-                    headers=self._headers,
-                )
-            )
+            download = wait(self._fetch_crate(config, entry, staging, verifier.digest_names, what))
         except RemoteError as error:
             raise self._failure(error) from error
         try:

@@ -11,15 +11,14 @@ cargo's `target`, are not entered.
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from pathlib import Path
 
 from binstall.errors import LocalManifestError
 from binstall.limits import MAX_WORKSPACE_DEPTH, MAX_WORKSPACE_FOLDERS
+from binstall.registry.tree import P, Tree
 
 _ANY_NUMBER = "**"
 _States = frozenset[int]
@@ -80,8 +79,8 @@ def parse_folder_pattern(text: str, *, deep: bool) -> FolderPattern:
 
 
 def member_folders(
-    root: Path, members: Iterable[str], excludes: Iterable[str], *, deep: bool
-) -> tuple[Path, ...]:
+    tree: Tree[P], root: P, members: Iterable[str], excludes: Iterable[str], *, deep: bool
+) -> tuple[P, ...]:
     """Return the folders below `root` that are members, nearest first, each level by name.
 
     Raises `LocalManifestError` for a bad pattern or a bound, `OSError` for what cannot be read.
@@ -89,19 +88,21 @@ def member_folders(
     wanted = tuple(parse_folder_pattern(text, deep=deep) for text in members)
     unwanted = tuple(parse_folder_pattern(text, deep=deep) for text in excludes)
     patterns = (*wanted, *unwanted)
-    found: list[Path] = []
+    found: list[P] = []
     visited = 0
-    # Folder, states of each pattern, device and inode of it and its parents.
-    waiting = deque([(root, tuple(pattern.start() for pattern in patterns), frozenset({_identity(root)}))])
+    # Folder, states of each pattern, identity of it and its parents.
+    waiting = deque(
+        [(root, tuple(pattern.start() for pattern in patterns), frozenset({tree.identity(root)}))]
+    )
     while waiting:
         folder, states, above = waiting.popleft()
         visited += 1
         if visited > MAX_WORKSPACE_FOLDERS:
             raise LocalManifestError(
-                f"workspace {root} has more than {MAX_WORKSPACE_FOLDERS} folders to search"
+                f"workspace {tree.shown(root)} has more than {MAX_WORKSPACE_FOLDERS} folders to search"
                 " (MAX_WORKSPACE_FOLDERS)"
             )
-        for name in _subfolders(folder):
+        for name in _subfolders(tree, folder):
             after = tuple(
                 pattern.step(before, name) for pattern, before in zip(patterns, states, strict=True)
             )
@@ -111,20 +112,14 @@ def member_folders(
             path = folder / name
             if any(matched):
                 found.append(path)
-            identity = _identity(path)
+            identity = tree.identity(path)
             if identity not in above and len(above) < MAX_WORKSPACE_DEPTH:
                 waiting.append((path, after, above | {identity}))
     return tuple(found)
 
 
-def _subfolders(folder: Path) -> list[str]:
-    with os.scandir(folder) as entries:
-        found = {entry.name: entry for entry in entries}
-        if "CACHEDIR.TAG" in found:
-            return []
-        return sorted(name for name, entry in found.items() if name != ".git" and entry.is_dir())
-
-
-def _identity(folder: Path) -> tuple[int, int]:
-    facts = folder.stat()
-    return facts.st_dev, facts.st_ino
+def _subfolders(tree: Tree[P], folder: P) -> list[str]:
+    found = tree.entries(folder)
+    if "CACHEDIR.TAG" in found:
+        return []
+    return sorted(name for name, is_folder in found.items() if name != ".git" and is_folder)

@@ -17,7 +17,8 @@ from binstall.formats.package_format import PackageFormat, guess_package_format
 from binstall.formats.target import TargetTriple
 from binstall.formats.template import Template, parse_template
 from binstall.formats.url import normal_url
-from binstall.resolve.templates import SIGNATURE_TEMPLATE, default_templates, hosting_service
+from binstall.resolve.repository import Repository, read_repository
+from binstall.resolve.templates import SIGNATURE_TEMPLATE, default_templates
 
 _FORMAT_KEYS = frozenset({"archive-suffix", "archive-format", "format"})
 
@@ -38,13 +39,26 @@ class Candidate:
     """Template values of this candidate, for `bin-dir`."""
     template: str
     """The `pkg-url` template that `url` was rendered from."""
+    guessed: bool = False
+    """Whether the template is one of the default ones, so that `url` most likely is not there."""
     party: Literal["publisher", "third party"] = "publisher"
 
 
 def candidates_for(
-    manifest: Manifest, target: TargetTriple, cli: CliOverrides, *, skip_signatures: bool
+    manifest: Manifest,
+    target: TargetTriple,
+    cli: CliOverrides,
+    *,
+    skip_signatures: bool,
+    repository: Repository | None = None,
+    name: str | None = None,
+    problems: list[str] | None = None,
 ) -> tuple[Candidate, ...]:
     """Return every place to look for one target, in the order in which the first existing one wins.
+
+    `repository` is the manifest's, or where that leads; without it the manifest's text is read. `name` is
+    what `{ name }` becomes in URLs instead of the package's name. A `pkg-url` that gives no URL is noted in
+    `problems`, if that is given, and then gives no candidate.
 
     Raises:
         ManifestError, UnsupportedSignature: the signing metadata of this target cannot be used.
@@ -52,34 +66,76 @@ def candidates_for(
         UnknownFormat: `pkg-fmt` is absent and the template does not show it.
     """
     meta = manifest.for_target(target, cli, skip_signatures=skip_signatures)
-    return tuple(_candidates(manifest, target, meta))
+    return tuple(
+        _candidates(
+            manifest, target, meta, repository or read_repository(manifest.repository), name, problems
+        )
+    )
 
 
-def _candidates(manifest: Manifest, target: TargetTriple, meta: PackageMeta) -> Iterator[Candidate]:
-    repository = (manifest.repository or "").rstrip("/").removesuffix(".git")
+def needs_repository(meta: PackageMeta) -> bool:
+    """Tell whether it matters where the repository is: for default places, `{ repo }` or `{ subcrate }`."""
+    if meta.pkg_url is None:
+        return True
+    keys = meta.pkg_url.keys
+    if meta.signing is not None and meta.signing.file is not None:
+        keys |= meta.signing.file.keys
+    return not keys.isdisjoint({"repo", "subcrate"})
+
+
+def _candidates(
+    manifest: Manifest,
+    target: TargetTriple,
+    meta: PackageMeta,
+    repository: Repository | None,
+    name: str | None,
+    problems: list[str] | None,
+) -> Iterator[Candidate]:
     values = {"name": manifest.name, "version": str(manifest.version), **target.template_values()}
-    if repository:
-        values["repo"] = repository
+    if repository is not None:
+        values["repo"] = repository.url
+    url_values = values | ({"name": name} if name is not None else {})
+    if repository is not None and repository.subcrate is not None:
+        url_values["subcrate"] = repository.subcrate
+    what = f"the package URL of {manifest.name}"
     for template, formats in _templates(manifest, meta, repository):
         for package_format in formats:
             for suffix in _suffixes(template, package_format, target):
-                of_format = values | _format_values(package_format, suffix, target)
-                shown = of_format if suffix is not None else values
-                url = normal_url(template.render(shown), what=f"the package URL of {manifest.name}")
+                shown = url_values
+                if suffix is not None:
+                    shown = url_values | _format_values(suffix)
+                try:
+                    url = normal_url(template.render(shown), what=what)
+                except TemplateError as error:
+                    if problems is None:
+                        raise
+                    if error.message not in problems:
+                        problems.append(error.message)
+                    continue
+                known_suffix = suffix if suffix is not None else _suffix_of(url, package_format, target)
+                of_format = url_values | _format_values(known_suffix)
                 signature_url = _signature_url(manifest, meta, of_format | {"url": url})
-                yield Candidate(url, package_format, target, meta, signature_url, values, template.text)
+                yield Candidate(
+                    url,
+                    package_format,
+                    target,
+                    meta,
+                    signature_url,
+                    values,
+                    template.text,
+                    guessed=meta.pkg_url is None,
+                )
 
 
 def _templates(
-    manifest: Manifest, meta: PackageMeta, repository: str
+    manifest: Manifest, meta: PackageMeta, repository: Repository | None
 ) -> Iterator[tuple[Template, tuple[PackageFormat, ...]]]:
     if meta.pkg_url is not None:
         yield meta.pkg_url, _formats(manifest, meta, meta.pkg_url)
         return
-    service = hosting_service(repository) if repository else None
-    if service is not None:
+    if repository is not None and repository.service is not None:
         formats = (meta.pkg_fmt,) if meta.pkg_fmt is not None else tuple(PackageFormat)
-        for text in default_templates(service, subcrate=False):
+        for text in default_templates(repository.service, subcrate=repository.subcrate is not None):
             yield parse_template(text), formats
 
 
@@ -105,11 +161,15 @@ def _suffixes(
     return package_format.extensions(windows=bool(target.binary_ext))
 
 
-def _format_values(
-    package_format: PackageFormat, suffix: str | None, target: TargetTriple
-) -> dict[str, str]:
-    if suffix is None:
-        suffix = package_format.extensions(windows=bool(target.binary_ext))[0]
+def _suffix_of(url: str, package_format: PackageFormat, target: TargetTriple) -> str:
+    """Return the suffix of the format that `url` ends with, else the first one."""
+    suffixes = package_format.extensions(windows=bool(target.binary_ext))
+    path = url.partition("?")[0]
+    default = "" if "" in suffixes else suffixes[0]
+    return max((each for each in suffixes if each and path.endswith(each)), key=len, default=default)
+
+
+def _format_values(suffix: str) -> dict[str, str]:
     word = suffix.removeprefix(".") or "bin"
     return {"archive-suffix": suffix, "archive-format": word, "format": word}
 

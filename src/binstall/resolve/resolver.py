@@ -13,16 +13,21 @@ otherwise choose which package is installed.
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
+from typing import TypeVar
 
-from binstall.errors import Absent, NothingFound, Refused, RemoteError
-from binstall.net.transfers import Transfers, wait
+from binstall.errors import Absent, NothingFound, Refused, RemoteError, Unreachable
+from binstall.limits import RESOLUTION_TIMEOUT_SECONDS
+from binstall.net.transfers import wait
 from binstall.progress import Progress
 from binstall.resolve.candidates import Candidate
+from binstall.resolve.prober import Prober
 from binstall.text import without_secrets
 
+_T = TypeVar("_T")
 _ASKED_AT_ONCE = 8
 _WORTH_ASKING = 3
 """From this many candidates on, a short question for each costs less than a failed download."""
@@ -33,22 +38,67 @@ def is_plain_refusal(error: RemoteError) -> bool:
     return isinstance(error, Refused) and error.status in {401, 403} and not error.rate_limited
 
 
+class Bound:
+    """How long the questions about one list of candidates may take, announced waits not counted."""
+
+    def __init__(self, prober: Prober, seconds: float = RESOLUTION_TIMEOUT_SECONDS) -> None:
+        self.prober = prober
+        self._seconds = seconds
+        self._begin()
+
+    def _begin(self) -> None:
+        self._began = time.monotonic()
+        self._announced = self.prober.announced_seconds
+
+    def restart(self) -> None:
+        """Begin another list."""
+        self._begin()
+
+    def wait(self, future: Future[_T]) -> _T:
+        """Return the result of `future`, or raise its error.
+
+        Raises:
+            Unreachable: it took longer than it may.
+        """
+        while True:
+            until = self._began + self._seconds + self.prober.announced_seconds - self._announced
+            try:
+                return wait(future, until=until)
+            except TimeoutError as error:
+                if self.prober.announced_seconds - self._announced > until - self._began - self._seconds:
+                    continue
+                future.cancel()
+                raise Unreachable(
+                    f"asking where the package is took longer than {self._seconds:g} s",
+                    hint="--maximum-resolution-timeout SECONDS gives slow hosts more time",
+                ) from error
+
+
 class Search:
     """One walk over the candidates of one crate.
 
     `by_target` yields the candidates of each target, better targets first. It is asked for a target when
     all before it are exhausted, and what it raises is raised then: a manifest that is wrong about a lesser
-    target does not keep a better one from being installed.
+    target does not keep a better one from being installed. `problems` grows with it: why there are fewer
+    candidates than there might be.
     """
 
     def __init__(
-        self, crate: str, by_target: Iterable[Sequence[Candidate]], transfers: Transfers, progress: Progress
+        self,
+        crate: str,
+        by_target: Iterable[Sequence[Candidate]],
+        bound: Bound,
+        progress: Progress,
+        *,
+        problems: Sequence[str] = (),
     ) -> None:
         self._crate = crate
         self._by_target = by_target
         self._seen: list[Candidate] = []
-        self._transfers = transfers
+        self._bound = bound
+        self._prober = bound.prober
         self._progress = progress
+        self._problems = problems
         self._refusal: Refused | None = None
 
     def existing(self) -> Iterator[Candidate]:
@@ -61,20 +111,26 @@ class Search:
         """
         for candidates in self._by_target:
             self._seen += candidates
-            yield from candidates if len(candidates) < _WORTH_ASKING else self._asked_about(candidates)
+            if len(candidates) >= _WORTH_ASKING or any(
+                self._prober.asks_first(each.url) for each in candidates
+            ):
+                yield from self._asked_about(candidates)
+            else:
+                yield from candidates
 
     def _asked_about(self, candidates: Sequence[Candidate]) -> Iterator[Candidate]:
         asked: deque[tuple[Candidate, Future[None]]] = deque()
         waiting = iter(candidates)
+        self._bound.restart()
         try:
             while True:
                 while len(asked) < _ASKED_AT_ONCE and (candidate := next(waiting, None)) is not None:
-                    asked.append((candidate, self._transfers.exists(candidate.url)))
+                    asked.append((candidate, self._prober.exists(candidate.url, guessed=candidate.guessed)))
                 if not asked:
                     return
                 candidate, answer = asked.popleft()
                 try:
-                    wait(answer)
+                    self._bound.wait(answer)
                 except RemoteError as error:
                     self.passed_over(candidate, error)
                 else:
@@ -99,13 +155,19 @@ class Search:
         if self._refusal is not None:
             return self._refusal
         targets = ", ".join(dict.fromkeys(candidate.target.text for candidate in self._seen))
+        if self._problems and not self._seen:
+            return NothingFound(
+                f"{self._crate} has no package that can be asked for: {self._problems[0]}",
+                hint="tell the publisher; --pkg-url TEMPLATE goes before the manifest's pkg-url",
+            )
         if not self._seen:
             return NothingFound(
                 f"{self._crate} declares no pkg-url, and its repository is on no known hosting service",
                 hint="pass --pkg-url, or ask the publisher to declare [package.metadata.binstall]",
             )
         first = without_secrets(self._seen[0].url)
-        more = f" and {len(self._seen) - 1} more" if len(self._seen) > 1 else ""
+        places = len({candidate.url for candidate in self._seen}) - 1
+        more = f" and {places} more" if places else ""
         return NothingFound(
             f"{self._crate} has no package for {targets}: nothing at {first}{more}",
             hint="the publisher may have no build for this machine, or be uploading it; -v shows each URL",

@@ -7,8 +7,6 @@ that it finds is found here too.
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 _VERSIONED_NAMES = (
     "{ name }-{ target }-v{ version }",
     "{ name }-{ target }-{ version }",
@@ -25,22 +23,6 @@ _TAG_PATHS = ("{ version }", "v{ version }")
 _SUBCRATE_TAG_PATHS = ("{ subcrate }%2F{ version }", "{ subcrate }%2Fv{ version }")
 
 SIGNATURE_TEMPLATE = "{ url }.sig"
-
-
-def hosting_service(repository: str) -> str | None:
-    """Name the hosting service of a repository URL, or None.
-
-    A host counts as GitHub or GitLab if it is the service's own domain, below it, or an instance
-    named for it (`gitlab.example.org`); a mere prefix (`github-evil.example`) does not.
-    """
-    host = (urlsplit(repository).hostname or "").lower()
-    if host == "github.com" or host.endswith(".github.com") or host.startswith("github."):
-        return "github"
-    if host == "gitlab.com" or host.startswith("gitlab."):
-        return "gitlab"
-    return {"bitbucket.org": "bitbucket", "sourceforge.net": "sourceforge", "codeberg.org": "codeberg"}.get(
-        host
-    )
 
 
 def default_templates(service: str, *, subcrate: bool) -> tuple[str, ...]:

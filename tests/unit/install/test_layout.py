@@ -133,15 +133,42 @@ def test_a_bare_binary_gets_its_own_name() -> None:
     assert placed(settled(plan, only)) == {"/bin/foo.exe": f"/staged/{only}"}
 
 
-@pytest.mark.parametrize(
-    ("bin_dir", "package_format"), [("tool", PackageFormat.TGZ), (None, PackageFormat.BIN)]
-)
-def test_two_binaries_from_one_path_are_an_error_even_if_one_is_wanted(
-    bin_dir: str | None, package_format: PackageFormat
-) -> None:
+def test_two_binaries_from_one_path_are_an_error_even_if_one_is_wanted() -> None:
     with pytest.raises(DuplicateSource, match="`a` and `b` would both come from") as error:
-        layout(bin_dir, "a", "b", package_format=package_format, only=["a"])
+        layout("tool", "a", "b", only=["a"])
     assert error.value.exit_code == 90
+
+
+@pytest.mark.parametrize(
+    ("by_default", "only", "chosen"),
+    [
+        pytest.param((True, False), (), "a", id="the one that default features build"),
+        pytest.param((True, True), ("b",), "b", id="the one that is asked for"),
+        pytest.param((True, False), ("b",), "b", id="asked for goes before default features"),
+        pytest.param((True, True), (), None, id="two by default"),
+        pytest.param((False, False), (), None, id="none by default"),
+        pytest.param((True, True), ("a", "b"), None, id="two are asked for"),
+    ],
+)
+def test_a_bare_package_of_a_crate_with_two_binaries_is_one_of_them(
+    by_default: tuple[bool, bool], only: tuple[str, ...], chosen: str | None
+) -> None:
+    def plan() -> Layout:
+        return plan_layout(
+            [Binary("a", (), by_default[0]), Binary("b", (), by_default[1])],
+            only=only,
+            target=parse_target(_LINUX),
+            package_format=PackageFormat.BIN,
+            bin_dir=None,
+            values={},
+        )
+
+    if chosen is None:
+        with pytest.raises(DuplicateSource, match="one binary"):
+            plan()
+        return
+    (wanted,) = plan().wanted
+    assert list(placed(settled(plan(), wanted))) == [f"/bin/{chosen}"]
 
 
 def test_only_the_binaries_asked_for_are_placed_and_all_are_known() -> None:

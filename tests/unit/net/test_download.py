@@ -58,7 +58,12 @@ class Memory:
 
     @contextmanager
     def open(
-        self, url: str, *, method: str = "GET", headers: Mapping[str, str] = NO_HEADERS
+        self,
+        url: str,
+        *,
+        method: str = "GET",
+        headers: Mapping[str, str] = NO_HEADERS,
+        body: bytes | None = None,
     ) -> Iterator[Response]:
         self.asked.append((method, dict(headers)))
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]

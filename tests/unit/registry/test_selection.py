@@ -173,22 +173,9 @@ def test_another_registry_is_replaced_where_a_source_has_its_address(how: str) -
         ),
         pytest.param("[registry]\nindex = 'sparse+https://a/'", "registry.index", id="registry.index"),
         pytest.param(
-            REPLACED + "[source.mirror]\ndirectory='vendor'",
-            "the directory `mirror` at /home/me/vendor, which replaces crates.io",
-            id="directory",
-        ),
-        pytest.param(
-            REPLACED + "[source.mirror]\nlocal-registry='/l'",
-            "the local-registry `mirror` at /l",
-            id="local",
-        ),
-        pytest.param(
-            REPLACED + "[source.mirror]\ngit='https://x/y'", "the git `mirror` at https://x/y", id="git"
-        ),
-        pytest.param(
-            REPLACED + "[source.mirror]\nregistry='https://me:pw@x/y.git'",
-            "the git index `mirror` at https://x/y",
-            id="git index",
+            REPLACED + "[source.mirror]\ngit='https://me:pw@x/y'",
+            "the git source `mirror` at https://x/y, which replaces crates.io, is no registry",
+            id="git",
         ),
     ],
 )
@@ -224,6 +211,9 @@ BAD_URLS = [
     "ftp://x/y",
     "https://",
     "sparse+https://x:99999/",
+    "git://x/y",
+    "ext::sh -c evil",
+    "--upload-pack=evil",
 ]
 
 
@@ -242,13 +232,35 @@ def test_what_is_no_registry_url_is_an_error_of_the_configuration(url: str) -> N
 
 
 @pytest.mark.parametrize(
-    "url", ["https://x/index", "ssh://git@x/y", "git@host:index.git", "file:///srv/index", "git://x/y"]
+    ("url", "place", "recorded"),
+    [
+        ("https://x.example/index", "https://x.example/index", "https://x.example/index"),
+        ("https://me:pw@x.example/index.git", "https://x.example/index", "https://x.example/index.git"),
+        ("ssh://git@x.example/y", "ssh://git@x.example/y", "ssh://x.example/y"),
+        ("git@host.example:a/y.git", "ssh://git@host.example/a/y", "ssh://host.example/a/y.git"),
+        ("file:///srv/index.git/", "file:///srv/index.git", "file:///srv/index.git/"),
+    ],
 )
-def test_a_git_index_is_an_error_that_names_it(url: str) -> None:
-    with pytest.raises(ConfigError, match="git index") as caught:
-        select(index=url)
-    if url.startswith("https"):
-        assert "sparse+https://x/index" in (caught.value.hint or "")
+def test_an_index_in_git_is_recorded_as_it_is_written(url: str, place: str, recorded: str) -> None:
+    for choice in (select(index=url), select(f"[registries.g]\nindex='{url}'", registry="g")):
+        assert choice.place.kind == "git index"
+        assert seen(choice) == (place.removesuffix(".git"), f"registry+{recorded}")
+        assert not choice.is_crates_io
+        assert "pw" not in choice.words
+
+
+@pytest.mark.parametrize(
+    ("kind", "written", "place"),
+    [
+        ("directory", "vendor", "/home/me/vendor"),
+        ("local-registry", "/srv/l", "/srv/l"),
+        ("registry", "file:///srv/index", "file:///srv/index"),
+    ],
+)
+def test_any_kind_of_place_may_stand_in_for_crates_io(kind: str, written: str, place: str) -> None:
+    choice = select(REPLACED + f"[source.mirror]\n{kind}='{written}'")
+    assert seen(choice) == (place, CRATES_IO_ID)
+    assert choice.place.kind == ("git index" if kind == "registry" else kind)
 
 
 def test_a_checkout_does_not_choose_the_registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

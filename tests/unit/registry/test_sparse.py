@@ -65,7 +65,12 @@ class Web:
 
     @contextmanager
     def open(
-        self, url: str, *, method: str = "GET", headers: Mapping[str, str] = NO_HEADERS
+        self,
+        url: str,
+        *,
+        method: str = "GET",
+        headers: Mapping[str, str] = NO_HEADERS,
+        body: bytes | None = None,
     ) -> Iterator[Response]:
         token = headers.get("authorization")
         with self.lock:
@@ -285,7 +290,7 @@ def test_the_manifest_must_be_that_of_the_crate(
 @pytest.mark.parametrize(
     ("url", "page", "says"),
     [
-        pytest.param(f"{INDEX}config.json", 404, "no sparse registry", id="config absent"),
+        pytest.param(f"{INDEX}config.json", 404, "is no registry", id="config absent"),
         pytest.param(f"{INDEX}config.json", 403, "config.json.* answered 403", id="config refused"),
         pytest.param(f"{INDEX}config.json", b"<html>", "not JSON", id="config html"),
         pytest.param(f"{INDEX}config.json", b" " * 70_000, "longer than its bound", id="config long"),

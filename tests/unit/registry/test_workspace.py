@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from binstall.errors import LocalManifestError
+from binstall.registry.tree import DiskTree
 from binstall.registry.workspace import member_folders, parse_folder_pattern
 
 TREE = (
@@ -31,7 +32,8 @@ def names(
     root: Path, members: Sequence[str], exclude: Sequence[str] = (), *, deep: bool = False
 ) -> list[str]:
     return [
-        folder.relative_to(root).as_posix() for folder in member_folders(root, members, exclude, deep=deep)
+        folder.relative_to(root).as_posix()
+        for folder in member_folders(DiskTree(), root, members, exclude, deep=deep)
     ]
 
 

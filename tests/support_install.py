@@ -18,10 +18,11 @@ from binstall.formats.tracking import (
     TrackingBytes,
     parse_tracking,
 )
-from binstall.formats.version import parse_version
+from binstall.formats.version import parse_crate_spec, parse_version
 from binstall.install.files import local_io
 from binstall.install.journal import JOURNAL
 from binstall.install.recovery import recover
+from binstall.install.removal import uninstall
 from binstall.install.staging import PREFIX, Staging
 from binstall.install.tracker import Tracker
 from binstall.install.transaction import Committed, Placement, TrackingUpdate, Untracked, commit
@@ -127,6 +128,11 @@ def upgrade(root: Path) -> None:
         every=["a", "b", "c", "linked", "s", "x"],
         untracked="replace",
     )
+
+
+def uninstall_two(root: Path) -> None:
+    """Remove two crates in one go, as a run of the program does."""
+    uninstall(Tracker(root), [parse_crate_spec("foo"), parse_crate_spec("single")], Heard())
 
 
 @dataclass(frozen=True)

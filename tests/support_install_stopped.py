@@ -1,13 +1,14 @@
-"""The upgrade of `support_install`, stopped before its file-system calls. A program of its own:
+"""The upgrade, or the uninstall, of `support_install`, stopped before its file-system calls. A program of its own:
 
     support_install_stopped.py install ROOT NAME VERSION BIN…   one whole install, not stopped
     support_install_stopped.py at ROOT EVENT WORD               killed before the first call that fits
+    support_install_stopped.py at-uninstall ROOT EVENT WORD     the same, of the uninstall
     support_install_stopped.py every MODE FOLDER WORLD          stopped before each call in turn
 
 The calls are those that Python and `binstall.install.files` announce by audit events. `every` prints the
 number of calls, then one line for each thing that it found wrong. MODE is `kill`, `kill-recovery` (kills
 the next run too, at each of its calls), or what is raised: `interrupt`, `cancel`, `disk-full`.
-WORLD is `upgrade` or `fresh`.
+WORLD is `upgrade`, `fresh` or `uninstall`.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from typing import Any
 
 from binstall.errors import Cancelled, LocalIOError
 from binstall.install.recovery import recover
-from support_install import State, install, interrupted, leftovers, prepare, state, upgrade
+from support_install import State, install, interrupted, leftovers, prepare, state, uninstall_two, upgrade
 
 _WATCHED = ("os.", "open", "shutil.", "fcntl.", "tempfile.", "binstall.")
 _DONE, _ABSORBED, _STRANGE = 0, 10, 11
@@ -91,13 +92,13 @@ def _stopped(mode: str, number: int, work: Callable[[], None]) -> int:
 
 
 class Trial:
-    """The upgrade, stopped before every call in turn, and what was found wrong."""
+    """One change of a root, stopped before every call in turn, and what was found wrong."""
 
-    def __init__(self, folder: Path, *, fresh: bool) -> None:
-        self.folder, self.fresh = folder, fresh
+    def __init__(self, folder: Path, *, fresh: bool, change: Callable[[Path], None]) -> None:
+        self.folder, self.fresh, self.change = folder, fresh, change
         self.problems: list[str] = []
         self.calls = 0
-        self.before, self.after = self._model("before"), self._model("after", upgrade)
+        self.before, self.after = self._model("before"), self._model("after", change)
 
     def _model(self, name: str, change: Callable[[Path], None] = lambda _root: None) -> State:
         prepare(self.folder / name, fresh=self.fresh)
@@ -111,7 +112,7 @@ class Trial:
             shutil.rmtree(root, ignore_errors=True)
             if not self.fresh:
                 shutil.copytree(self.folder / "before", root, symlinks=True)
-            code = _stopped(mode, self.calls + 1, lambda: upgrade(root))  # noqa: B023 - called at once
+            code = _stopped(mode, self.calls + 1, lambda: self.change(root))  # noqa: B023 - called at once
             if code == _DONE:
                 return
             self.calls += 1
@@ -180,7 +181,8 @@ class Trial:
 
 
 def _every(mode: str, folder: Path, world: str) -> None:
-    trial = Trial(folder, fresh=world == "fresh")
+    change = uninstall_two if world == "uninstall" else upgrade
+    trial = Trial(folder, fresh=world == "fresh", change=change)
     if mode == "kill":
         trial.kill()
     elif mode == "kill-recovery":
@@ -194,10 +196,10 @@ def _main(command: str, *words: str) -> None:
     if command == "install":
         root, name, version, *bins = words
         install(Path(root), name, version, bins)
-    elif command == "at":
+    elif command in {"at", "at-uninstall"}:
         root, event, word = words
         Stop(_kill, fits=(event, word))
-        upgrade(Path(root))
+        (upgrade if command == "at" else uninstall_two)(Path(root))
     else:
         mode, folder, world = words
         _every(mode, Path(folder), world)

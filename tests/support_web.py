@@ -138,7 +138,7 @@ class GitHub:
         self.on_api: Callable[[Asked], Answer | None] = lambda _: None
         """Asked first for each question to the API."""
         self.leaks: list[str] = []
-        """Hosts that were sent a token."""
+        """Hosts that were sent a token, and questions that should not have been asked so."""
         web.sites[host] = self._page if public else self._either
         web.sites[self.api_host] = self._api if public else self._either
         web.sites[self.store] = self._stored
@@ -218,9 +218,8 @@ class GitHub:
                 return _json({"message": "Not Found"}, 404)
             return _json({"tag_name": words[5], "assets": self._assets(owner, name, words[5])})
         tag, file = self._by_id(repo, words[5])
-        assert asked.headers["accept"] == "application/octet-stream", (
-            "the file is wanted, not its description"
-        )
+        if asked.headers["accept"] != "application/octet-stream":
+            return _json({"name": file})
         return self._to_store(owner, name, tag, file)
 
     def _visible(self, owner: str, name: str, token: str | None) -> Repo | None:
@@ -250,10 +249,10 @@ class GitHub:
         )
 
     def _graphql(self, asked: Asked, token: str | None) -> Answer:
-        assert token is not None, "GraphQL answers nobody without a token"
         question = json.loads(asked.body)
         given = question["variables"]
-        assert given["owner"] not in question["query"], "names travel as variables"
+        if token is None or any(given[name] in question["query"] for name in ("owner", "tag")):
+            self.leaks.append(asked.body.decode())
         repo = self._visible(given["owner"], given["repo"], token)
         if repo is None:
             return _json({"data": {"repository": None}, "errors": [{"type": "NOT_FOUND"}]})

@@ -5,11 +5,13 @@ The exit codes are cargo-binstall's numbers, a promise written out in `docs/exit
     BinstallError                      16   anything of ours without a number of its own
     ├── UsageError                      2   the command line contradicts itself
     ├── ConfigError                    16   settings, cargo configuration, tracking files
-    │   └── TrackingError              16   `.crates.toml` or `crates-v1.json` is malformed
+    │   ├── TrackingError              16   `.crates.toml` or `crates-v1.json` is malformed
+    │   └── MirrorError                16   a `[[mirror]]` of the settings
     ├── BadSecretKey                   16   a signing key file cannot be used
     │   └── WrongPassword              16   its password is another one, or was not given
     ├── AgeError                       16   an age file, identity or recipient cannot be used
     ├── Cancelled                      32   the user or a signal said stop
+    │   └── Stopped                    32   it was a signal
     ├── TrustError                          the bytes are not what the publisher signed: stops at once
     │   ├── BadSignature               40   wrong or malformed signature, wrong key, wrong name
     │   ├── BadPublicKey               40   the declared key is malformed, or no sound Ed25519 key
@@ -96,10 +98,18 @@ class TrackingError(ConfigError):
     hint = "repair or move the file away, then run the same command again"
 
 
+class MirrorError(ConfigError):
+    """A `[[mirror]]` of the settings cannot be used; never passed over, lest the original be asked."""
+
+
 class Cancelled(BinstallError):
     """The user answered no, input ended, or a signal arrived."""
 
     exit_code = 32
+
+
+class Stopped(Cancelled):
+    """A signal arrived."""
 
 
 class BadSecretKey(BinstallError):

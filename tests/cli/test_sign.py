@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import time
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -404,3 +406,51 @@ def test_signing_imports_neither_network_nor_manifests_where_there_are_none(user
         check=False,
     )
     assert (done.returncode, done.stdout) == (0, "[]\n"), done
+
+
+@posix_only
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("files", [1, 3])
+def test_a_signal_in_the_middle_ends_the_run_and_leaves_nothing(
+    number: signal.Signals, files: int, user: User, tmp_path: Path
+) -> None:
+    folder = tmp_path / "big"
+    folder.mkdir()
+    for name in map(str, range(files)):
+        (folder / name).touch()
+        os.truncate(folder / name, 1 << 38)
+    started = subprocess.Popen(
+        [sys.executable, "-m", "binstall", "sign", "-s", "../secret/plain", *sorted(folder.iterdir())],
+        cwd=user.home,
+        env=user.environment({}),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        deadline = time.monotonic() + 60
+        while not _reads(started.pid, folder):
+            assert time.monotonic() < deadline and started.poll() is None
+            time.sleep(0.02)
+        started.send_signal(number)
+        out, err = started.communicate(timeout=30)
+    finally:
+        started.kill()
+        started.wait()
+    assert (started.returncode, out) == (32, "")
+    assert err.strip().startswith("error: ") and err.strip().count("\n") == 0
+    assert sorted(os.listdir(folder)) == [str(at) for at in range(files)]
+
+
+def _reads(process: int, folder: Path) -> bool:
+    """Tell whether a process has a file of `folder` open; only Linux says so."""
+    if sys.platform != "linux":
+        time.sleep(3)
+        return True
+    try:
+        names = [
+            os.readlink(f"/proc/{process}/fd/{number}") for number in os.listdir(f"/proc/{process}/fd")
+        ]
+    except OSError:
+        return False
+    return any(name.startswith(str(folder)) for name in names)

@@ -19,7 +19,7 @@ from support_web import CRATES_IO, GITHUB, CratesIo, GitHub, Web, program
 TOKEN, OTHER = "ghp_0123456789abcdefghij", "gho_9876543210zyxwvutsrq"
 FILE = f"hello-{TARGET}.tgz"
 OWN_URL = "{ repo }/releases/download/v{ version }/{ name }-{ target }.tgz"
-REPOSITORY = "https://github.com/owner/hello"
+REPOSITORY = "https://github.com/octo/hello"
 ENTERPRISE = "git.corp.example"
 
 
@@ -88,14 +88,14 @@ def test_the_api_is_not_asked_when_a_plain_request_finds_the_file(
     web: Web, registry: CratesIo, github: GitHub, machine: Machine, token: str | None
 ) -> None:
     publish_crate(registry, repository=REPOSITORY, metadata={"pkg-url": OWN_URL})
-    github.release("owner", "hello", "v1.0.0", {FILE: package()})
+    github.release("octo", "hello", "v1.0.0", {FILE: package()})
     github.tokens[TOKEN] = set()
     if token:
         machine.environment["GITHUB_TOKEN"] = token
     install(machine)
     assert web.asked("api.github.com") == []
     assert [each.path for each in web.asked("github.com")] == [
-        f"/owner/hello/releases/download/v1.0.0/{FILE}"
+        f"/octo/hello/releases/download/v1.0.0/{FILE}"
     ]
 
 
@@ -103,10 +103,10 @@ def test_a_release_is_asked_for_its_files_once_in_place_of_a_question_for_each_u
     web: Web, registry: CratesIo, github: GitHub, machine: Machine
 ) -> None:
     publish_crate(registry, repository=REPOSITORY)
-    github.release("owner", "hello", "v1.0.0", {FILE: package(), "SHA256SUMS": b""})
+    github.release("octo", "hello", "v1.0.0", {FILE: package(), "SHA256SUMS": b""})
     install(machine)
     assert sorted(each.path for each in lists(web)) == [
-        f"/repos/owner/hello/releases/tags/{tag}" for tag in ("1.0.0", "v1.0.0")
+        f"/repos/octo/hello/releases/tags/{tag}" for tag in ("1.0.0", "v1.0.0")
     ]
     assert [each.method for each in probes(web)] == ["GET"], "the file itself, and nothing else"
 
@@ -116,7 +116,7 @@ def test_with_a_token_the_list_is_asked_for_by_graphql_and_read_to_its_last_page
 ) -> None:
     publish_crate(registry, repository=REPOSITORY)
     others = {f"other-{number}": b"" for number in range(230)}
-    github.release("owner", "hello", "v1.0.0", {**others, FILE: package()})
+    github.release("octo", "hello", "v1.0.0", {**others, FILE: package()})
     github.tokens[TOKEN] = set()
     machine.environment["GITHUB_TOKEN"] = TOKEN
     install(machine)
@@ -132,9 +132,9 @@ def test_the_first_existing_candidate_in_list_order_is_taken_from_the_list(
     publish_crate(registry, repository=REPOSITORY)
     later = package(says="later")
     github.release(
-        "owner", "hello", "v1.0.0", {f"hello_{TARGET}.tgz": later, f"hello-{TARGET}.tar.gz": later}
+        "octo", "hello", "v1.0.0", {f"hello_{TARGET}.tgz": later, f"hello-{TARGET}.tar.gz": later}
     )
-    github.release("owner", "hello", "1.0.0", {f"hello-{TARGET}.tar.gz": package(says="first")})
+    github.release("octo", "hello", "1.0.0", {f"hello-{TARGET}.tar.gz": package(says="first")})
     install(machine)
     assert "first" in (machine.bin / "hello").read_text()
 
@@ -158,8 +158,8 @@ def private(
     publish_crate(registry, repository=REPOSITORY, metadata=metadata)
     data = package()
     files = {FILE: data, f"{FILE}.sig": signature(data, key, FILE)}
-    github.release("owner", "hello", "v1.0.0", files).private = True
-    github.tokens[visible_to] = {("owner", "hello")}
+    github.release("octo", "hello", "v1.0.0", files).private = True
+    github.tokens[visible_to] = {("octo", "hello")}
 
 
 @pytest.mark.parametrize("pkg_url", [OWN_URL, None], ids=["own pkg-url", "default URLs"])
@@ -179,8 +179,8 @@ def test_a_private_signature_in_another_release_is_found_too(
     registry: CratesIo, github: GitHub, machine: Machine, key: SecretKey
 ) -> None:
     private(registry, github, key, file="{ repo }/releases/download/signatures/{ name }.sig")
-    data = github.repos["owner", "hello"].releases["v1.0.0"][FILE]
-    github.release("owner", "hello", "signatures", {"hello.sig": signature(data, key, FILE)})
+    data = github.repos["octo", "hello"].releases["v1.0.0"][FILE]
+    github.release("octo", "hello", "signatures", {"hello.sig": signature(data, key, FILE)})
     machine.environment["GITHUB_TOKEN"] = TOKEN
     install(machine)
 
@@ -189,7 +189,7 @@ def test_a_private_package_that_was_tampered_with_is_40(
     registry: CratesIo, github: GitHub, machine: Machine, key: SecretKey
 ) -> None:
     private(registry, github, key)
-    github.repos["owner", "hello"].releases["v1.0.0"][FILE] += b"\0"
+    github.repos["octo", "hello"].releases["v1.0.0"][FILE] += b"\0"
     machine.environment["GITHUB_TOKEN"] = TOKEN
     install(machine, code=40)
 
@@ -198,7 +198,7 @@ def test_a_private_package_without_its_signature_is_41(
     registry: CratesIo, github: GitHub, machine: Machine, key: SecretKey
 ) -> None:
     private(registry, github, key)
-    del github.repos["owner", "hello"].releases["v1.0.0"][f"{FILE}.sig"]
+    del github.repos["octo", "hello"].releases["v1.0.0"][f"{FILE}.sig"]
     machine.environment["GITHUB_TOKEN"] = TOKEN
     install(machine, code=41)
 
@@ -350,11 +350,11 @@ def test_no_program_is_run_for_a_public_repository_found_or_not(
 ) -> None:
     said = _sentinels(machine)
     publish_crate(registry, repository=REPOSITORY, metadata={"pkg-url": OWN_URL})
-    github.release("owner", "hello", "v1.0.0", {"another": b""})
+    github.release("octo", "hello", "v1.0.0", {"another": b""})
     install(machine, code=94)
     publish_crate(registry, repository=REPOSITORY)
     install(machine, code=94)
-    github.release("owner", "hello", "v1.0.0", {FILE: package()})
+    github.release("octo", "hello", "v1.0.0", {FILE: package()})
     install(machine)
     assert not said.exists()
 
@@ -391,7 +391,7 @@ def test_a_limit_that_ends_soon_is_waited_for_and_the_wait_is_announced(
     web: Web, registry: CratesIo, github: GitHub, machine: Machine
 ) -> None:
     publish_crate(registry, repository=REPOSITORY)
-    github.release("owner", "hello", "v1.0.0", {FILE: package()})
+    github.release("octo", "hello", "v1.0.0", {FILE: package()})
     until = time.time() + 6
     github.on_api = lambda _: limited(until - time.time()) if time.time() < int(until) else None
     run = install(machine, "--maximum-resolution-timeout", "3")
@@ -415,7 +415,7 @@ def test_a_limit_that_lasts_leads_to_plain_requests_and_fails_no_candidate(
     web: Web, registry: CratesIo, github: GitHub, machine: Machine, answer: Answer
 ) -> None:
     publish_crate(registry, repository=REPOSITORY, metadata={"pkg-fmt": "tgz"})
-    github.release("owner", "hello", "v1.0.0", {FILE: package()})
+    github.release("octo", "hello", "v1.0.0", {FILE: package()})
     # The third says nothing about its end, which is taken for a minute; a wait of 50 s before leaves too little.
     answers = iter([answer])
     github.on_api = lambda _: next(answers, answer)
@@ -431,7 +431,7 @@ def test_a_limit_without_a_token_sends_for_one(
     web: Web, registry: CratesIo, github: GitHub, machine: Machine
 ) -> None:
     publish_crate(registry, repository=REPOSITORY)
-    github.release("owner", "hello", "v1.0.0", {FILE: package()})
+    github.release("octo", "hello", "v1.0.0", {FILE: package()})
     github.tokens[TOKEN] = set()
     github.on_api = lambda asked: None if "authorization" in asked.headers else limited(3000)
     PLACES["gh auth token"](machine)
@@ -455,7 +455,7 @@ def test_an_api_in_trouble_leads_to_plain_requests(
     web: Web, registry: CratesIo, github: GitHub, machine: Machine, answer: Answer
 ) -> None:
     publish_crate(registry, repository=REPOSITORY, metadata={"pkg-fmt": "tgz"})
-    github.release("owner", "hello", "v1.0.0", {FILE: package()})
+    github.release("octo", "hello", "v1.0.0", {FILE: package()})
     github.on_api = lambda _: answer
     run = install(machine)
     assert "asking for each file instead" in run.err
@@ -466,7 +466,7 @@ def test_an_answer_that_uses_up_the_limit_is_still_an_answer(
     web: Web, registry: CratesIo, github: GitHub, machine: Machine
 ) -> None:
     publish_crate(registry, repository=REPOSITORY)
-    github.release("owner", "hello", "v1.0.0", {FILE: package()})
+    github.release("octo", "hello", "v1.0.0", {FILE: package()})
     assets = json.dumps({"assets": [{"name": FILE}]}).encode()
     last = {
         "x-ratelimit-remaining": "0",
@@ -486,19 +486,19 @@ def test_an_answer_that_uses_up_the_limit_is_still_an_answer(
 @pytest.mark.parametrize(
     "url",
     [
-        "https://elsewhere.example/owner/hello/releases/download/v1.0.0/x.tgz",
-        "https://github.com/owner/..%2F..%2Fgraphql/releases/download/v1.0.0/x.tgz",
-        'https://github.com/owner/he"llo/releases/download/v1.0.0/x.tgz',
-        "https://github.com/owner/hello/releases/download/v1%0A0/x.tgz",
-        "https://github.com/owner/hello/releases/download/v1~0/x.tgz",
-        "https://github.com/owner/hello/releases/download/v1.0.0/x.tgz?a=b",
-        "https://github.com/owner/hello/archive/x.tgz",
+        "https://elsewhere.example/octo/hello/releases/download/v1.0.0/x.tgz",
+        "https://github.com/octo/..%2F..%2Fgraphql/releases/download/v1.0.0/x.tgz",
+        'https://github.com/octo/he"llo/releases/download/v1.0.0/x.tgz',
+        "https://github.com/octo/hello/releases/download/v1%0A0/x.tgz",
+        "https://github.com/octo/hello/releases/download/v1~0/x.tgz",
+        "https://github.com/octo/hello/releases/download/v1.0.0/x.tgz?a=b",
+        "https://github.com/octo/hello/archive/x.tgz",
     ],
 )
 def test_the_api_is_not_asked_about_what_is_no_release_of_the_host(
     web: Web, registry: CratesIo, github: GitHub, machine: Machine, url: str
 ) -> None:
-    publish_crate(registry, metadata={"pkg-url": url})
+    publish_crate(registry, metadata={"pkg-url": url, "pkg-fmt": "tgz"})
     github.tokens[TOKEN] = set()
     machine.environment["GITHUB_TOKEN"] = TOKEN
     install(machine, code=94)
@@ -510,7 +510,7 @@ def test_an_asset_that_the_list_places_elsewhere_gets_no_token(
 ) -> None:
     publish_crate(registry, repository=REPOSITORY, metadata={"pkg-url": OWN_URL})
     github.tokens[TOKEN] = set()
-    nodes = [{"name": FILE, "url": "https://elsewhere.example/repos/owner/hello/releases/assets/1"}]
+    nodes = [{"name": FILE, "url": "https://elsewhere.example/repos/octo/hello/releases/assets/1"}]
     release = {"releaseAssets": {"nodes": nodes, "pageInfo": {"hasNextPage": False}}}
     answer = {"data": {"repository": {"isPrivate": True, "release": release}}}
     github.on_api = lambda _: Answer(200, json.dumps(answer).encode())
@@ -527,8 +527,8 @@ def test_a_repository_that_has_moved_is_followed(
     registry: CratesIo, github: GitHub, machine: Machine, metadata: dict[str, object]
 ) -> None:
     publish_crate(registry, repository="https://github.com/old/name", metadata=metadata)
-    github.release("owner", "hello", "v1.0.0", {FILE: package()})
-    github.release("old", "name", "x", {}).moved_to = ("owner", "hello")
+    github.release("octo", "hello", "v1.0.0", {FILE: package()})
+    github.release("old", "name", "x", {}).moved_to = ("octo", "hello")
     install(machine)
 
 
@@ -541,11 +541,11 @@ def test_an_enterprise_host_is_asked_by_its_own_api_with_its_own_token(
     metadata: dict[str, object] = {"signing": signing_table(key)}
     if pkg_url is not None:
         metadata["pkg-url"] = pkg_url
-    publish_crate(registry, repository=f"https://{ENTERPRISE}/owner/hello.git", metadata=metadata)
+    publish_crate(registry, repository=f"https://{ENTERPRISE}/octo/hello.git", metadata=metadata)
     data = package()
-    host.release("owner", "hello", "v1.0.0", {FILE: data, f"{FILE}.sig": signature(data, key, FILE)})
-    host.repos["owner", "hello"].private = not members_only
-    host.tokens[OTHER] = {("owner", "hello")}
+    host.release("octo", "hello", "v1.0.0", {FILE: data, f"{FILE}.sig": signature(data, key, FILE)})
+    host.repos["octo", "hello"].private = not members_only
+    host.tokens[OTHER] = {("octo", "hello")}
     machine.environment |= {
         "BINSTALL_GITHUB_HOSTS": ENTERPRISE,
         "GITHUB_TOKEN": TOKEN,

@@ -18,7 +18,7 @@ import click
 
 from binstall import __version__
 from binstall.cli.params import Command, Group, Option
-from binstall.errors import BinstallError, Cancelled, LocalIOError, UsageError
+from binstall.errors import BinstallError, Cancelled, LocalIOError, Stopped, UsageError
 
 
 def _command(module: str) -> Callable[[], click.Command]:
@@ -166,7 +166,7 @@ def report(error: BinstallError) -> int:
 
 def _stop_on_signals() -> None:
     def stop(number: int, _frame: FrameType | None) -> None:
-        raise Cancelled(f"stopped by {signal.Signals(number).name}")
+        raise Stopped(f"stopped by {signal.Signals(number).name}")
 
     for name in ("SIGTERM", "SIGHUP", "SIGQUIT"):
         number = getattr(signal, name, None)

@@ -7,6 +7,7 @@ that cargo would use, and what the command line adds.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -18,7 +19,10 @@ from binstall.progress import Progress
 if TYPE_CHECKING:
     from binstall.cli.request import Surroundings
     from binstall.formats.cargo_config import CargoConfig
+    from binstall.formats.mirrors import Mirror
+    from binstall.formats.publish_age import MinimumAge
     from binstall.formats.version import CrateSpec, Version
+    from binstall.net.fetcher import Fetcher
     from binstall.net.pace import RateLimit
     from binstall.net.transfers import Transfers
     from binstall.registry.found import FoundCrate
@@ -61,8 +65,12 @@ def open_transfers(
     allow_insecure_http: bool = False,
     min_tls_version: Literal["1.2", "1.3"] = "1.2",
     rate_limit: RateLimit | None = None,
+    mirrors: Sequence[Mirror] = (),
+    crates: int = 1,
 ) -> Transfers:
     """Return what fetches; closed by the caller, who had best use it as a context manager.
+
+    `crates` are looked for at once.
 
     Raises:
         ConfigError: certificates or proxies cannot be used.
@@ -70,10 +78,15 @@ def open_transfers(
     from binstall.net.http import HttpFetcher
     from binstall.net.proxy import find_proxies
     from binstall.net.tls import find_trusted_roots
-    from binstall.net.transfers import Transfers
+    from binstall.net.transfers import WORKERS, Transfers
 
     cainfo, proxy = config.http_cainfo, config.http_proxy
-    fetcher = HttpFetcher(
+    leads: dict[str, Callable[[str], bool]] = {}
+    if mirrors:
+        from binstall.net.mirror import is_mirrored
+
+        leads["leads_elsewhere"] = partial(is_mirrored, mirrors)
+    fetcher: Fetcher = HttpFetcher(
         roots=find_trusted_roots(
             [around.working_directory / path for path in root_certificates],
             around.environment,
@@ -82,12 +95,18 @@ def open_transfers(
         proxies=find_proxies(around.environment, proxy.text if proxy is not None else None),
         allow_insecure_http=allow_insecure_http,
         min_tls_version=min_tls_version,
+        **leads,
     )
     if rate_limit is not None:
         from binstall.net.pace import PacedFetcher
 
-        return Transfers(PacedFetcher(fetcher, rate_limit), progress)
-    return Transfers(fetcher, progress)
+        fetcher = PacedFetcher(fetcher, rate_limit)
+    if mirrors:
+        from binstall.net.mirror import MirrorFetcher
+
+        fetcher = MirrorFetcher(fetcher, mirrors)
+    # One crate at a time downloads at most a package; the questions of the others must not wait behind it.
+    return Transfers(fetcher, progress, workers=WORKERS + 2 * (crates - 1))
 
 
 def git_rules(
@@ -146,10 +165,15 @@ def open_registry(
     index: str | None = None,
     registry: str | None = None,
     rules: Callable[[], GitRules] | None = None,
+    min_age: MinimumAge | None = None,
+    now: int | None = None,
+    mirrors: Sequence[Mirror] = (),
 ) -> Registry:
     """Return the registry of `--index` or `--registry`, or the one that cargo's configuration means.
 
-    `rules` gives those of git's network, for an index in git; without it the configuration's hold.
+    `rules` gives those of git's network, for an index in git; without it the configuration's hold. Where
+    `now` is given, seconds since 1970, a version must be as old as `min_age` or else the configuration says.
+    An index that comes from one of the `mirrors` is not believed about keys.
 
     Raises:
         UsageError, ConfigError, UnknownRegistry, BadRegistryUrl: what `select_registry` raises.
@@ -162,20 +186,37 @@ def open_registry(
     choice = select_registry(
         config, index=index, registry=registry, credentials=lambda: load_credentials(cargo_home)
     )
+    age = None
+    if now is not None:
+        from binstall.formats.publish_age import AgeRule, configured_minimum
+
+        minimum = configured_minimum(config, choice.asked_name)
+        minimum = min_age or minimum
+        if minimum is not None:
+            age = AgeRule(minimum, now)
     if choice.place.kind == place.GIT_INDEX:
         from binstall.registry.git_index import GitRegistry
 
         given = rules() if rules else git_rules(config, working_directory=config.working_folder)
-        return GitRegistry(choice, transfers, progress, given)
+        return GitRegistry(choice, transfers, progress, given, age=age)
     if choice.place.kind == place.LOCAL_REGISTRY:
         from binstall.registry.local_registry import LocalRegistry
 
-        return LocalRegistry(choice, transfers, progress)
+        return LocalRegistry(choice, transfers, progress, age=age)
     if choice.place.kind == place.DIRECTORY:
         from binstall.registry.directory import DirectoryRegistry
 
+        if age is not None and age.minimum.seconds:
+            progress.warn(f"{choice.words} does not say when a crate was published, so all pass: {age.words}")
         return DirectoryRegistry(choice, progress)
-    return SparseRegistry(choice, transfers, progress)
+    found = SparseRegistry(choice, transfers, progress, age=age)
+    if mirrors:
+        from binstall.cli.mirrored import MirroredIndex
+        from binstall.net.mirror import is_mirrored
+
+        if is_mirrored(mirrors, choice.index_url):
+            return MirroredIndex(found, progress)
+    return found
 
 
 def registry_options(group: str) -> list[click.Parameter]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from binstall.cli.terminal import Level, Terminal
 from binstall.errors import ConfigError, SuperfluousVersion, UsageError
 from binstall.formats.manifest import CliOverrides
 from binstall.formats.package_format import parse_package_format
+from binstall.formats.publish_age import parse_min_age
 from binstall.formats.settings_file import SettingsFile
 from binstall.formats.version import CrateSpec, parse_crate_spec, requirement_of
 from binstall.install.compile import Build
@@ -57,35 +58,46 @@ class BinstallManners:
     def ask(
         self, ready: Sequence[Prepared], builds: Sequence[Build], obstacles: Sequence[InTheWay]
     ) -> Untracked:
-        """Ask about an unsigned package, unless `-y`; about another party's build, even then; and, on a
-        terminal, about files in the way."""
+        """Ask once, about all that is in doubt: unsigned packages, unless `-y`; another party's builds, even
+        then; and, on a terminal, files in the way."""
+        doubts = [*self._doubts_about(ready), *self._build_doubts(builds)]
+        if not self.request.force and not self.request.no_confirm and self.terminal.can_ask:
+            doubts += [(str(obstacle), "Replace it?", "--force") for obstacle in obstacles]
+        if len(doubts) == 1:
+            what, question, option = doubts[0]
+            self.terminal.confirm(f"{what}. {question}", option=option)
+        elif doubts:
+            options = " and ".join(dict.fromkeys(option for _, _, option in doubts))
+            self.terminal.confirm(
+                f"{'; '.join(what for what, _, _ in doubts)}. Install all of this?", option=options
+            )
+        asked = any(option == "--force" for _, _, option in doubts)
+        return "replace" if self.request.force or asked else "refuse"
+
+    def _doubts_about(self, ready: Sequence[Prepared]) -> Iterator[tuple[str, str, str]]:
+        """Yield a sentence, a question and the option that answers it, for each thing to be asked about."""
         for prepared in ready:
+            manifest = prepared.found.manifest
             if prepared.candidate.party == "third party":
-                self._ask_about(
+                yield from self._another_party(
                     Strategy.QUICK_INSTALL, f"{THIRD_PARTY}, built this package of", prepared.found
                 )
             if prepared.package.evidence.verdict != "verified" and not self.request.no_confirm:
-                manifest = prepared.found.manifest
-                self.terminal.confirm(
-                    f"Nobody vouches for the package of {manifest.name} {manifest.version}. Install it?",
-                    option="-y (--no-confirm)",
-                )
-        for plan in builds:
-            self._ask_about(Strategy.COMPILE, "This machine's compiler is to build", plan.found)
-        if self.request.force:
-            return "replace"
-        if not obstacles or self.request.no_confirm or not self.terminal.can_ask:
-            return "refuse"
-        for obstacle in obstacles:
-            self.terminal.confirm(f"{obstacle}. Replace it?", option="--force")
-        return "replace"
+                what = f"Nobody vouches for the package of {manifest.name} {manifest.version}"
+                yield what, "Install it?", "-y (--no-confirm)"
 
-    def _ask_about(self, strategy: Strategy, what: str, found: FoundCrate) -> None:
-        if strategy not in self.request.accepted:
-            self.terminal.confirm(
-                f"{what} {found.manifest.name} {found.manifest.version}, not its publisher. Install it?",
-                option=f"--accept {strategy}",
+    def _build_doubts(self, builds: Sequence[Build]) -> Iterator[tuple[str, str, str]]:
+        for plan in builds:
+            yield from self._another_party(
+                Strategy.COMPILE, "This machine's compiler is to build", plan.found
             )
+
+    def _another_party(
+        self, strategy: Strategy, what: str, found: FoundCrate
+    ) -> Iterator[tuple[str, str, str]]:
+        if strategy not in self.request.accepted:
+            crate = f"{found.manifest.name} {found.manifest.version}"
+            yield f"{what} {crate}, not its publisher", "Install it?", f"--accept {strategy}"
 
     def built(self, plan: Build) -> None:
         """Print one line."""
@@ -154,6 +166,9 @@ def request_from(
         min_tls_version=options["min_tls_version"] or "1.2",
         policy=policy,
         allow_name_mismatch=frozenset(options["allow_name_mismatch"]),
+        min_age=None if options["min_age"] is None else parse_min_age(options["min_age"]),
+        mirrors=settings.mirrors,
+        continue_on_failure=_over(options["continue_on_failure"], settings.continue_on_failure),
         dry_run=options["dry_run"],
         no_confirm=_over(options["no_confirm"], not settings.confirm),
         force=options["force"],

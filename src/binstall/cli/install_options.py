@@ -98,6 +98,13 @@ def shared_options() -> list[click.Parameter]:
             common=True,
             help="Registry index instead of crates.io. For example sparse+https://registry.example/index/.",
         ),
+        Option(
+            ["--min-age"],
+            metavar="TIME",
+            group=WHICH,
+            help="Pass over versions published more recently: 3d, 12h, 2w. 0 lets all pass. Instead of cargo's "
+            "min-publish-age settings.",
+        ),
         StrategyList(
             ["--strategies"],
             metavar="LIST",
@@ -161,6 +168,13 @@ def shared_options() -> list[click.Parameter]:
             group=WHITHER,
             common=True,
             help="Install again, and over files that nobody tracks.",
+        ),
+        Option(
+            ["--continue-on-failure"],
+            is_flag=True,
+            default=None,
+            group=WHITHER,
+            help="Of several crates, install those that can be; the exit code is the first failure's.",
         ),
         Option(
             ["--no-track"],

@@ -13,7 +13,6 @@ from binstall.cli.terminal import Terminal
 from binstall.errors import BinstallError
 from binstall.formats.crates_v1 import InstallEvidence
 from binstall.formats.tracking import CRATES_IO, Installed
-from binstall.formats.url import host_of
 from binstall.install.files import is_plain_name, mark
 from binstall.resolve.quickinstall import PACKAGES_URL
 
@@ -26,7 +25,11 @@ def list_lines(crate: Installed, bin_dir: Path) -> list[str]:
         notes = []
         if not _exists(bin_dir, name):
             notes.append("missing")
-        if not _is_of_package(crate, name):
+        if (
+            crate.record is not None
+            and crate.record.evidence is not None
+            and not _is_of_package(crate, name)
+        ):
             notes.append("not of that package")
         lines.append(f"    {name}" + (f" ({', '.join(notes)})" if notes else ""))
     return lines
@@ -104,7 +107,7 @@ def _run(**options: Any) -> int:
                 terminal.result(line)
             evidence = crate.record.evidence if crate.record is not None else None
             if evidence is not None:
-                terminal.detail(f"    {evidence.package_url} from {host_of(evidence.package_url)}")
+                terminal.detail(f"{crate.name}: {evidence.package_url}")
     return 0
 
 

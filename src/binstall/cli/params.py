@@ -48,6 +48,12 @@ class Option(click.Option):
             opts = {**opts, self.name or "": given[0]}
         return super().consume_value(ctx, opts)
 
+    def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
+        if isinstance(self.type, click.Path) and "" in (value, *(value if self.multiple and value else ())):
+            named = self.envvar if ctx.get_parameter_source(self.name or "") is ENVIRONMENT else self.opts[0]
+            raise click.UsageError(f"{named} is empty, it takes a path", ctx)
+        return super().type_cast_value(ctx, value)
+
     def resolve_envvar_value(self, ctx: click.Context) -> str | None:
         names = [self.envvar] if isinstance(self.envvar, str) else list(self.envvar or ())
         for name in names:

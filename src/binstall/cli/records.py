@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import click
 
 from binstall.cli.connect import read_cargo
-from binstall.cli.install import surroundings
 from binstall.cli.params import Option
 from binstall.cli.report import JSON_SCHEMA
+from binstall.cli.request import Surroundings
 from binstall.cli.terminal import Level
 from binstall.errors import ConfigError, UsageError
 from binstall.formats.tracking import Installed, SourceKind
 from binstall.install.tracker import Tracker
-from binstall.registry.cargo_home import install_folders
+from binstall.registry.cargo_home import install_folders, user_home
 
 _WHERE, _OUTPUT = "Where it is", "What is shown"
 
@@ -38,9 +39,7 @@ def record_options() -> list[click.Parameter]:
             common=True,
             help="Print results as JSON, one object a line. The schema is in docs/json.md.",
         ),
-        Option(
-            ["-v", "--verbose", "verbose"], is_flag=True, group=_OUTPUT, common=True, help="Tell more."
-        ),
+        Option(["-v", "--verbose", "verbose"], is_flag=True, group=_OUTPUT, common=True, help="Tell more."),
         Option(
             ["-q", "--quiet", "quiet"], is_flag=True, group=_OUTPUT, common=True, help="Print errors only."
         ),
@@ -64,7 +63,8 @@ def open_tracker(root: Path | None) -> Tracker:
     Raises:
         ConfigError: cargo's configuration cannot be used, or nothing is recorded for this user.
     """
-    config, cargo_home = read_cargo(surroundings())
+    environment = dict(os.environ)
+    config, cargo_home = read_cargo(Surroundings(environment, Path.cwd(), user_home(environment)))
     folders = install_folders(cli_root=root, cli_install_path=None, config=config, cargo_home=cargo_home)
     if not folders.tracked:
         raise ConfigError(

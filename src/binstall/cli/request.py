@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Literal
 
 from binstall.formats.manifest import CliOverrides
+from binstall.formats.mirrors import Mirror
+from binstall.formats.publish_age import MinimumAge
 from binstall.formats.version import CrateSpec
 from binstall.limits import RESOLUTION_TIMEOUT_SECONDS
 from binstall.net.pace import RateLimit
@@ -68,6 +70,12 @@ class InstallRequest:
     policy: SignaturePolicy = SignaturePolicy.IF_DECLARED
     allow_name_mismatch: frozenset[str] = frozenset()
     """Crates whose signature may name another file, version or target."""
+    min_age: MinimumAge | None = None
+    """How old a version must be; None: what cargo's configuration says."""
+    mirrors: tuple[Mirror, ...] = ()
+    """Hosts that stand in for others."""
+    continue_on_failure: bool = False
+    """A crate that fails does not keep the others from being installed."""
     dry_run: bool = False
     no_confirm: bool = False
     force: bool = False

@@ -1,9 +1,12 @@
 """One run of an install: everything that the request names, opened, used in order, and closed.
 
     configuration → folders → registry or path        what is asked, and where it goes
-    for each crate, by name: find, skip or prepare     nothing outside a staging folder is touched
+    for all crates at once: find, skip or prepare      nothing outside a staging folder is touched
     the plan is shown; a question, if one is due
-    for each crate: one transaction                    files and records
+    for each crate, by name: one transaction           files and records
+
+An error ends the run, but what was placed before it is in place and recorded. With --continue-on-failure it
+ends only what concerns its crate; the exit code is that of the first crate, by name, that failed.
 
 Both command lines and the demo come through `run_install`; what differs between them is their `Manners`.
 """
@@ -12,20 +15,22 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+from binstall.cli.batch import Crew, Turns
 from binstall.cli.connect import git_rules, open_git, open_registry, open_transfers, read_cargo
 from binstall.cli.discovery_options import open_prober
 from binstall.cli.parties import QuickInstallMaker, build, parties_of
 from binstall.cli.report import already_object, build_object, failure_object, install_object
 from binstall.cli.request import InstallRequest
 from binstall.cli.terminal import Terminal
-from binstall.errors import BinstallError, Cancelled
+from binstall.errors import BinstallError, Cancelled, Stopped
 from binstall.formats.cargo_config import CargoConfig
 from binstall.formats.target import TargetTriple, parse_target
 from binstall.formats.tracking import Installed, InstalledCrate
@@ -37,7 +42,10 @@ from binstall.install.signals import despite_signals
 from binstall.install.staging import Staging
 from binstall.install.tracker import Tracker
 from binstall.install.transaction import InTheWay, TrackingUpdate, Untracked, commit, in_the_way
+from binstall.install.ways import Parties
+from binstall.limits import MAX_CRATES_AT_ONCE
 from binstall.net.transfers import Transfers
+from binstall.progress import Progress
 from binstall.registry.cargo_home import InstallFolders, install_folders
 from binstall.resolve.quickinstall import QuickInstall
 
@@ -99,12 +107,20 @@ def run_install(
             despite_signals(run.leave)
     except (BinstallError, KeyboardInterrupt) as caught:
         error = caught if isinstance(caught, BinstallError) else Cancelled("cancelled")
-        if run.current is not None and len(request.crates) > 1:
-            error.about(str(run.current))
-        terminal.json_result(failure_object(error, run.current))
-        terminal.error(error)
+        run.tell_failures()
+        _tell(request, terminal, error, run.current)
+        if run.refused and error is run.refused:
+            return run.failures[0][1].exit_code
         return error.exit_code
-    return 0
+    run.tell_failures()
+    return run.failures[0][1].exit_code if run.failures else 0
+
+
+def _tell(request: InstallRequest, terminal: Terminal, error: BinstallError, spec: CrateSpec | None) -> None:
+    if spec is not None and len(request.crates) > 1:
+        error.about(str(spec))
+    terminal.json_result(failure_object(error, spec))
+    terminal.error(error)
 
 
 class _Run:
@@ -124,6 +140,30 @@ class _Run:
         self._staging: Staging | None = None
         self.current: CrateSpec | None = None
         """The crate that is being dealt with."""
+        self.failures: list[tuple[CrateSpec, BinstallError]] = []
+        """Of crates that were left out, by name once they are told."""
+        self.refused: Cancelled | None = None
+        """The answer no, while there were failures."""
+
+    def tell_failures(self) -> None:
+        """Print what failed while the run went on."""
+        self.failures.sort(key=lambda failure: failure[0].name)
+        for spec, error in self.failures:
+            _tell(self._request, self._terminal, error, spec)
+
+    @contextlib.contextmanager
+    def _dealing_with(self, spec: CrateSpec) -> Iterator[None]:
+        """Do what concerns one crate; where the run is to go on, remember its failure."""
+        self.current = spec
+        try:
+            yield
+        except Cancelled:
+            raise
+        except BinstallError as error:
+            if not self._request.continue_on_failure or len(self._request.crates) == 1:
+                raise
+            self.failures.append((spec, error))
+        self.current = None
 
     def leave(self) -> None:
         """Remove the private folder, wherever the run was interrupted."""
@@ -134,6 +174,8 @@ class _Run:
         """Do everything; what is opened is closed by `stack`."""
         request, terminal, manners = self._request, self._terminal, self._manners
         setting = _setting(request)
+        now = int(time.time())
+        turns = Turns(terminal)
         transfers = stack.enter_context(_transfers(request, setting, terminal))
         parties = parties_of(
             request,
@@ -141,17 +183,17 @@ class _Run:
             setting.cargo_home,
             setting.folders,
             transfers,
-            terminal,
+            turns,
             self._quick_install,
         )
         if parties.statistics is not None:
             stack.callback(parties.statistics.finish)
-        prober = open_prober(request, transfers, terminal)
+        prober = open_prober(request, transfers, turns)
         stack.callback(prober.close)
         installer = Installer(
-            _source(request, setting, transfers, terminal),
+            _source(request, setting, transfers, turns, now=now),
             transfers,
-            terminal,
+            turns,
             targets=_targets(request),
             overrides=request.overrides,
             policy=request.policy,
@@ -161,42 +203,58 @@ class _Run:
             prober=prober,
             github_hosts=prober.hosts,
             resolution_seconds=request.resolution_seconds,
+            now=now,
         )
         if not request.dry_run:
             recover(setting.folders.bin_dir, terminal)
         self._staging = Staging(setting.folders.bin_dir, dry_run=request.dry_run, progress=terminal)
         staging = stack.enter_context(self._staging)
-        ready: list[Prepared] = []
-        builds: list[Build] = []
-        for spec in request.crates:
-            self.current = spec
-            prepared = _prepare(request, setting, installer, staging, spec, terminal, manners)
-            if isinstance(prepared, Build):
-                builds.append(prepared)
-            elif prepared is not None:
-                ready.append(prepared)
-        self.current = None
+        plans: list[tuple[CrateSpec, Prepared | Build]] = []
+        crew = stack.enter_context(
+            Crew(request.crates, turns, at_once=MAX_CRATES_AT_ONCE, interrupt=transfers.close)
+        )
+        for spec, result in crew.results(lambda each: _prepare(request, setting, installer, staging, each)):
+            with self._dealing_with(spec):
+                outcome = result()
+                if isinstance(outcome, Installed):
+                    _already(spec, outcome, terminal, manners)
+                else:
+                    plans.append((spec, outcome))
         untracked: Untracked = "refuse"
-        if ready or builds:
-            untracked = _show_and_ask(request, setting, ready, builds, terminal, manners)
-        for prepared in ready:
-            self.current = prepared.spec
-            if not request.dry_run:
-                _place(setting, staging, prepared, untracked, terminal)
-                if parties.statistics is not None and prepared.candidate.party == "third party":
-                    parties.statistics.report(
-                        prepared.found.manifest, prepared.candidate.target, "installed-from-tarball"
-                    )
-            terminal.json_result(install_object(prepared, dry_run=request.dry_run))
-            manners.installed(prepared)
-        for plan in builds:
-            self.current = CrateSpec(plan.found.manifest.name, None)
-            if not request.dry_run:
-                assert parties.compiling is not None  # noqa: S101
-                build(plan, parties.compiling, staging, setting.tracker, json_lines=terminal.json_lines)
-            terminal.json_result(build_object(plan, dry_run=request.dry_run))
-            manners.built(plan)
+        if plans:
+            try:
+                untracked = _show_and_ask(request, setting, [plan for _, plan in plans], terminal, manners)
+            except Cancelled as error:
+                self.refused = error if self.failures and not isinstance(error, Stopped) else None
+                raise
+        for spec, plan in plans:
+            with self._dealing_with(spec):
+                if isinstance(plan, Prepared):
+                    self._install(plan, setting, staging, untracked, parties)
+                else:
+                    self._build(plan, setting, staging, parties)
         staging.keep = request.no_cleanup
+
+    def _install(
+        self, prepared: Prepared, setting: _Setting, staging: Staging, untracked: Untracked, parties: Parties
+    ) -> None:
+        request, terminal = self._request, self._terminal
+        if not request.dry_run:
+            _place(setting, staging, prepared, untracked, terminal)
+            if parties.statistics is not None and prepared.candidate.party == "third party":
+                parties.statistics.report(
+                    prepared.found.manifest, prepared.candidate.target, "installed-from-tarball"
+                )
+        terminal.json_result(install_object(prepared, dry_run=request.dry_run))
+        self._manners.installed(prepared)
+
+    def _build(self, plan: Build, setting: _Setting, staging: Staging, parties: Parties) -> None:
+        request, terminal = self._request, self._terminal
+        if not request.dry_run:
+            assert parties.compiling is not None  # noqa: S101
+            build(plan, parties.compiling, staging, setting.tracker, json_lines=terminal.json_lines)
+        terminal.json_result(build_object(plan, dry_run=request.dry_run))
+        self._manners.built(plan)
 
 
 def _setting(request: InstallRequest) -> _Setting:
@@ -229,10 +287,16 @@ def _transfers(request: InstallRequest, setting: _Setting, terminal: Terminal) -
         allow_insecure_http=request.allow_insecure_http,
         min_tls_version=request.min_tls_version,
         rate_limit=request.rate_limit,
+        mirrors=request.mirrors,
+        crates=min(len(request.crates), MAX_CRATES_AT_ONCE),
     )
 
 
-def _source(request: InstallRequest, setting: _Setting, transfers: Transfers, terminal: Terminal) -> Source:
+def _source(
+    request: InstallRequest, setting: _Setting, transfers: Transfers, terminal: Progress, *, now: int
+) -> Source:
+    if request.min_age is not None and (request.manifest_path or request.git) is not None:
+        terminal.warn("--min-age does nothing: only a registry says when a version was published")
     if request.manifest_path is not None:
         return LocalSource(request.surroundings.working_directory / request.manifest_path)
     rules = partial(
@@ -253,6 +317,9 @@ def _source(request: InstallRequest, setting: _Setting, transfers: Transfers, te
         index=request.index,
         registry=request.registry,
         rules=rules,
+        min_age=request.min_age,
+        now=now,
+        mirrors=request.mirrors,
     )
 
 
@@ -262,9 +329,8 @@ def _prepare(
     installer: Installer,
     staging: Staging,
     spec: CrateSpec,
-    terminal: Terminal,
-    manners: Manners,
-) -> Prepared | Build | None:
+) -> Prepared | Build | Installed:
+    """Return what is to be done for a crate, or what is installed and stays; called from several threads."""
     installed = None
     if setting.tracker is not None and not request.force:
         installed = setting.tracker.installed(spec.name)
@@ -273,12 +339,10 @@ def _prepare(
         and spec.requirement is not None
         and is_settled(spec.requirement, installed.version)
     ):
-        _already(spec, installed, terminal, manners)
-        return None
+        return installed
     found = installer.find(spec, staging.subfolder("crate"))
     if installed is not None and spec.requirement is None and found.manifest.version == installed.version:
-        _already(spec, installed, terminal, manners)
-        return None
+        return installed
     return installer.prepare(spec, found, staging.subfolder("package"), staging.install_dir)
 
 
@@ -290,19 +354,19 @@ def _already(spec: CrateSpec, installed: Installed, terminal: Terminal, manners:
 def _show_and_ask(
     request: InstallRequest,
     setting: _Setting,
-    ready: Sequence[Prepared],
-    builds: Sequence[Build],
+    plans: Sequence[Prepared | Build],
     terminal: Terminal,
     manners: Manners,
 ) -> Untracked:
     tracking = setting.tracker.read() if setting.tracker is not None else None
     obstacles: list[InTheWay] = []
-    for prepared in ready:
-        manners.show(prepared)
-        names = [placement.destination.name for placement in prepared.plan.placements]
-        obstacles += in_the_way(setting.folders.bin_dir, names, prepared.found.manifest.name, tracking)
-    for plan in builds:
-        manners.show_build(plan)
+    for plan in plans:
+        if isinstance(plan, Build):
+            manners.show_build(plan)
+            continue
+        manners.show(plan)
+        names = [placement.destination.name for placement in plan.plan.placements]
+        obstacles += in_the_way(setting.folders.bin_dir, names, plan.found.manifest.name, tracking)
     if request.dry_run:
         for obstacle in obstacles:
             terminal.warn(str(obstacle))
@@ -310,6 +374,8 @@ def _show_and_ask(
     note = path_note(request, setting.folders.bin_dir)
     if note is not None:
         terminal.stage(note)
+    ready = [plan for plan in plans if isinstance(plan, Prepared)]
+    builds = [plan for plan in plans if isinstance(plan, Build)]
     return manners.ask(ready, builds, obstacles)
 
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from binstall.cli.request import Surroundings
-from binstall.errors import ConfigError
+from binstall.errors import ConfigError, MirrorError
 from binstall.formats.settings_file import DEFAULT_SETTINGS_TEXT, SettingsFile, parse_settings, with_consent
 from binstall.install.locks import open_locked
 from binstall.limits import MAX_SETTINGS_BYTES
@@ -61,6 +61,7 @@ def load_settings(
 
     Raises:
         ConfigError: the file that `--settings` names cannot be used.
+        MirrorError: so it is with whatever file, and it has rules about mirrors.
     """
     path = settings_path(named, root, around)
     if path is None:
@@ -69,7 +70,7 @@ def load_settings(
         return Settings(_read_or_make(path, create=create, must_exist=named is not None), path)
     except ConfigError as error:
         error.about(f"the settings in {path}")
-        if named is not None:
+        if named is not None or isinstance(error, MirrorError):
             raise
         warn(f"{error.message}; the defaults are used")
         return Settings(SettingsFile(), None)

@@ -13,6 +13,7 @@ from binstall.cli.params import Command, Option
 from binstall.cli.secret_options import TakenVariables, key_source, secret_options
 from binstall.cli.terminal import Level, Terminal
 from binstall.errors import UsageError
+from binstall.publish.key_files import KEY_VARIABLE
 from binstall.publish.secrets import hold_secrets
 from binstall.text import visible
 
@@ -58,6 +59,8 @@ def _run(quiet: bool, just_in_time: bool, files: tuple[Path, ...], **options: An
                     else f"{letters} goes with --just-in-time only"
                 )
         if just_in_time:
+            if variables.key is not None:
+                terminal.warn(f"--just-in-time makes its own key, and that of {KEY_VARIABLE} is not used")
             return _just_in_time(terminal, files, options)
         return _with_kept_key(terminal, variables, files, options)
 

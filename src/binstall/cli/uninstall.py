@@ -26,9 +26,7 @@ def removal_object(leaving: Leaving, *, dry_run: bool) -> dict[str, Any]:
     }
 
 
-def _remove(
-    tracker: Tracker, crates: Sequence[str], terminal: Terminal, *, dry_run: bool
-) -> Removal:
+def _remove(tracker: Tracker, crates: Sequence[str], terminal: Terminal, *, dry_run: bool) -> Removal:
     specs = [parse_crate_spec(text) for text in crates]
     if not dry_run:
         return uninstall(tracker, specs, terminal)
@@ -43,9 +41,7 @@ def _run(**options: Any) -> int:
     dry_run = options["dry_run"]
     with terminal.open():
         try:
-            removal = _remove(
-                open_tracker(options["root"]), options["crates"], terminal, dry_run=dry_run
-            )
+            removal = _remove(open_tracker(options["root"]), options["crates"], terminal, dry_run=dry_run)
         except BinstallError as error:
             terminal.json_result(failure_object(error, None))
             raise

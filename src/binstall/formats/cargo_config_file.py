@@ -2,8 +2,9 @@
 
     [install]         root
     [http]            cainfo, proxy, timeout
-    [registry]        default, token, credential-provider, global-credential-providers
-    [registries.NAME] index, token, credential-provider, replace-with
+    [registry]        default, token, credential-provider, global-credential-providers, global-min-publish-age
+    [registries.NAME] index, token, credential-provider, replace-with, min-publish-age
+    [resolver]        incompatible-publish-age
     [source.NAME]     replace-with and one of registry, local-registry, directory, git
     [credential-alias] NAME: a program and its arguments
     include           paths of files, or {path, optional}, whose values count less than the file's own
@@ -40,10 +41,18 @@ _TABLES: Final[Mapping[str, Mapping[str, str]]] = {
         "token": _TEXT,
         "credential-provider": _WORDS,
         "global-credential-providers": _WORDS,
+        "global-min-publish-age": _TEXT,
     },
+    "resolver": {"incompatible-publish-age": _TEXT},
 }
 _NAMED_TABLES: Final[Mapping[str, Mapping[str, str]]] = {
-    "registries": {"index": _TEXT, "token": _TEXT, "credential-provider": _WORDS, "replace-with": _TEXT},
+    "registries": {
+        "index": _TEXT,
+        "token": _TEXT,
+        "credential-provider": _WORDS,
+        "replace-with": _TEXT,
+        "min-publish-age": _TEXT,
+    },
     "source": {
         "replace-with": _TEXT,
         "registry": _TEXT,

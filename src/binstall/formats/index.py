@@ -14,13 +14,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Final
 from urllib.parse import quote
 
 from binstall.errors import BadVersion, NoMatchingVersion, RegistryError, TemplateError
+from binstall.formats.publish_age import AgeRule, age_words, published_at
 from binstall.formats.template import Template, parse_template
 from binstall.formats.url import normal_url
 from binstall.formats.version import ANY, Version, VersionReq, parse_version
@@ -30,7 +31,6 @@ from binstall.text import without_secrets
 _KNOWN_SCHEMAS: Final = (None, 1, 2)
 _PLACEHOLDERS: Final = frozenset({"crate", "version", "prefix", "lowerprefix", "sha256-checksum"})
 _CHECKSUM = re.compile(r"[0-9A-Fa-f]{64}\Z")
-_PUBLISH_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z\Z")
 _MEMBER_CHARACTERS: Final = 200
 
 
@@ -60,6 +60,11 @@ class IndexEntry:
     yanked: bool
     pubtime: str | None
     """When it was published, `2025-11-12T19:30:12Z`; None where the registry does not say."""
+
+    @property
+    def published(self) -> int | None:
+        """`pubtime` in seconds since 1970."""
+        return None if self.pubtime is None else published_at(self.pubtime)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +202,7 @@ def _entry(value: Mapping[str, object], name: str, what: str) -> IndexEntry | st
     except BadVersion:
         return f"{what} has no readable version: `{text[:_MEMBER_CHARACTERS]}`"
     pubtime = value.get("pubtime")
-    if pubtime is not None and not (isinstance(pubtime, str) and _PUBLISH_TIME.match(pubtime)):
+    if pubtime is not None and not (isinstance(pubtime, str) and published_at(pubtime) is not None):
         return f"{what} has no readable publish time"
     return IndexEntry(name, version, bytes.fromhex(checksum), bool(yanked), pubtime)
 
@@ -220,8 +225,13 @@ def _json(data: bytes, *, limit: int, what: str) -> object:
     return value
 
 
-def select_version(index: CrateIndex, requirement: VersionReq | None) -> IndexEntry:
-    """Return the highest version that is not yanked and matches; None asks for any but a pre-release.
+def select_version(
+    index: CrateIndex, requirement: VersionReq | None, age: AgeRule | None = None
+) -> IndexEntry:
+    """Return the highest version that is not yanked, matches and is old enough.
+
+    No requirement asks for any but a pre-release, an exact version is as old as any other must be, and one
+    without a publish time is old enough.
 
     Raises:
         NoMatchingVersion: There is none; the message names what comes nearest.
@@ -229,8 +239,11 @@ def select_version(index: CrateIndex, requirement: VersionReq | None) -> IndexEn
     wanted = requirement if requirement is not None else ANY
     usable = [entry for entry in index.entries if not entry.yanked]
     matching = [entry for entry in usable if wanted.matches(entry.version)]
-    if matching:
-        return max(matching, key=lambda entry: entry.version)
+    old_enough = [entry for entry in matching if not is_too_new(entry, age)]
+    if old_enough:
+        return max(old_enough, key=lambda entry: entry.version)
+    if matching and age is not None:
+        raise _all_too_new(index.name, requirement, matching, usable, age)
     asked = f"version of `{index.name}`" + (f" that matches {requirement.text}" if requirement else "")
     yanked = [entry.version for entry in index.entries if entry.yanked and wanted.matches(entry.version)]
     if yanked:
@@ -249,6 +262,39 @@ def select_version(index: CrateIndex, requirement: VersionReq | None) -> IndexEn
             hint=f"ask for it by its full version: {index.name}@{newest}",
         )
     raise NoMatchingVersion(f"there is no {asked}; the newest is {max(finished)}")
+
+
+def is_too_new(entry: IndexEntry, age: AgeRule | None) -> bool:
+    """Tell whether the publish time of a version is known and too recent."""
+    return age is not None and entry.published is not None and age.is_too_new(entry.published)
+
+
+def newer_than_allowed(
+    index: CrateIndex, requirement: VersionReq | None, chosen: IndexEntry
+) -> IndexEntry | None:
+    """Return the version that would have been chosen but for its age; None if `chosen` is that."""
+    without = select_version(index, requirement)
+    return without if without.version != chosen.version else None
+
+
+def _all_too_new(
+    name: str,
+    requirement: VersionReq | None,
+    matching: Sequence[IndexEntry],
+    usable: Sequence[IndexEntry],
+    age: AgeRule,
+) -> NoMatchingVersion:
+    newest = max(matching, key=lambda entry: entry.version)
+    asked = f"every version of `{name}`" + (f" that matches {requirement.text}" if requirement else "")
+    if len(matching) == 1:
+        asked = f"{name} {newest.version}"
+    old = [entry.version for entry in usable if ANY.matches(entry.version) and not is_too_new(entry, age)]
+    other = f"{name}@{max(old)} is old enough; " if old else ""
+    return NoMatchingVersion(
+        f"{asked} is too new: {newest.version} was published {age_words(age.now - (newest.published or 0))}, "
+        f"{age.words}",
+        hint=f"{other}--min-age 0 lets every version pass, for a fix that cannot wait",
+    )
 
 
 def crate_url(config: IndexConfig, entry: IndexEntry) -> str:

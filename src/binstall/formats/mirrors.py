@@ -11,6 +11,7 @@ machine that is to reach nothing but its mirror would otherwise try to. Pure.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -20,6 +21,7 @@ from binstall.formats.url import normal_url
 from binstall.text import without_secrets
 
 _KEYS = frozenset({"from", "to", "fallback"})
+_FINAL_DOT = re.compile(r"\.+(?=(:[0-9]+)?\Z)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,9 @@ def mirror_for(mirrors: Sequence[Mirror], url: str) -> tuple[Mirror, str] | None
     normal = normal_url(url, what="the URL")
     scheme, slashes, rest = normal.partition("://")
     authority, slash, path = rest.partition("/")
-    plain = f"{scheme}{slashes}{authority.rpartition('@')[2]}{slash}{path}"
+    # A final dot of the host's name names the same host.
+    host = _FINAL_DOT.sub("", authority.rpartition("@")[2])
+    plain = f"{scheme}{slashes}{host}{slash}{path}"
     best = max(
         (mirror for mirror in mirrors if plain.startswith(mirror.original)),
         key=lambda mirror: len(mirror.original),

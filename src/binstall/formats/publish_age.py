@@ -162,10 +162,7 @@ def age_words(seconds: int) -> str:
 
 
 def upload_note(published: int | None, now: int | None) -> str | None:
-    """Return the sentence about a version so new that its packages may not be there yet; None for others."""
+    """Return words about a version so new that its packages may not be there yet; None for others."""
     if published is None or now is None or now - published >= FRESH_SECONDS:
         return None
-    return (
-        f"this version was published {age_words(now - published)}, and its publisher may still be uploading; "
-        "try again later"
-    )
+    return f"it was published {age_words(now - published)}, and its publisher may still be uploading"

@@ -9,19 +9,22 @@
     [telemetry]                         both keys are required
     enabled = true
     consent_asked = false
+    [[mirror]]                          of ours: see `formats.mirrors`
 
 Every key at the top is optional, and a key that is none of these is somebody else's. Pure: opens no file.
 """
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from binstall.errors import ConfigError
+from binstall.errors import ConfigError, MirrorError
 from binstall.formats.metadata import STRATEGIES
+from binstall.formats.mirrors import Mirror, parse_mirrors
 from binstall.limits import MAX_SETTINGS_BYTES
 
 DEFAULT_SETTINGS_TEXT: Final = """\
@@ -35,6 +38,8 @@ enabled = true
 consent_asked = false
 """
 """What a fresh settings file holds: that of cargo-binstall, byte for byte."""
+
+_ANY_MIRROR: Final = re.compile(rb"(?m)^\s*(\[\[\s*)?[\"']?mirror\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,7 @@ class SettingsFile:
     """Members of `formats.metadata.STRATEGIES`; an empty list is as good as none."""
     telemetry_enabled: bool = True
     consent_asked: bool = False
+    mirrors: tuple[Mirror, ...] = ()
 
     @property
     def consents(self) -> bool:
@@ -64,13 +70,24 @@ def parse_settings(data: bytes) -> SettingsFile:
 
     The message begins with a verb: whoever knows the path sets it before.
     """
-    values = _document(data)
+    try:
+        values = _document(data)
+        return _settings(values, parse_mirrors(values.get("mirror")))
+    except MirrorError:
+        raise
+    except ConfigError as error:
+        # Other files that cannot be used may be passed over.
+        if _ANY_MIRROR.search(data):
+            raise MirrorError(error.message, hint="the file has [[mirror]] rules, so it must be sound") from error
+        raise
+
+
+def _settings(values: Mapping[str, object], mirrors: tuple[Mirror, ...]) -> SettingsFile:
     strategies = _texts(values, "strategies") or ()
     for word in strategies:
         if word not in STRATEGIES:
-            raise ConfigError(
-                f"has `strategies` with `{word[:80]}`, which is none: {', '.join(sorted(STRATEGIES))}"
-            )
+            known = ", ".join(sorted(STRATEGIES))
+            raise ConfigError(f"has `{word[:80]}` in `strategies`, which takes {known}")
     telemetry = values.get("telemetry")
     if telemetry is not None and not isinstance(telemetry, dict):
         raise ConfigError("has `telemetry` that is no table")
@@ -83,6 +100,7 @@ def parse_settings(data: bytes) -> SettingsFile:
         strategies=strategies,
         telemetry_enabled=_flag(telemetry, "enabled") if telemetry is not None else True,
         consent_asked=_flag(telemetry, "consent_asked") if telemetry is not None else False,
+        mirrors=mirrors,
     )
 
 

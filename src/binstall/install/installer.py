@@ -32,6 +32,7 @@ from binstall.errors import (
     TrustError,
 )
 from binstall.formats.manifest import CliOverrides, Manifest, SigningConfig
+from binstall.formats.publish_age import upload_note
 from binstall.formats.target import TargetTriple
 from binstall.formats.tracking import InstallEvidence
 from binstall.formats.url import host_of
@@ -124,7 +125,9 @@ class Installer:
         prober: Prober | None = None,
         github_hosts: Collection[str] = (),
         resolution_seconds: float = RESOLUTION_TIMEOUT_SECONDS,
+        now: int | None = None,
     ) -> None:
+        """`now`, in seconds since 1970, lets messages tell that a version is very new."""
         self._source = source
         self._transfers = transfers
         self._progress = progress
@@ -137,6 +140,7 @@ class Installer:
         self._prober = prober or PlainProber(transfers)
         self._github_hosts = github_hosts
         self._resolution_seconds = resolution_seconds
+        self._now = now
 
     def find(self, spec: CrateSpec, staging: Path) -> FoundCrate:
         """Return the manifest that `spec` leads to, and tell what it declares."""
@@ -186,8 +190,9 @@ class Installer:
         self._progress.stage(f"unpacked {names}")
         return Prepared(spec, found, candidate, package, plan)
 
-    def publisher_search(self, manifest: Manifest) -> Search:
+    def publisher_search(self, found: FoundCrate) -> Search:
         """Begin a walk over the places where the publisher's packages may be."""
+        manifest = found.manifest
         bound = Bound(self._prober, self._resolution_seconds)
         discovery = Discovery(
             manifest,
@@ -200,7 +205,14 @@ class Installer:
             is_left_out=lambda target: not self._ways.offers(Strategy.CRATE_META_DATA, manifest, target),
         )
         places = discovery.by_target()
-        return Search(manifest.name, places, bound, self._progress, problems=discovery.problems)
+        return Search(
+            manifest.name,
+            places,
+            bound,
+            self._progress,
+            problems=discovery.problems,
+            upload_note=upload_note(found.published, self._now),
+        )
 
     def third_party_search(self, manifest: Manifest, by_target: Iterable[Sequence[Candidate]]) -> Search:
         """Begin a walk over places of a third party, each asked for as anybody would."""
@@ -369,7 +381,7 @@ class _Seeker:
 
     def search(self, by_target: Iterable[Sequence[Candidate]] | None = None) -> Search:
         if by_target is None:
-            return self.installer.publisher_search(self.found.manifest)
+            return self.installer.publisher_search(self.found)
         return self.installer.third_party_search(self.found.manifest, by_target)
 
     def take(self, search: Search) -> tuple[Candidate, VerifiedFile] | None:

@@ -93,7 +93,9 @@ def plan_removal(tracking: Tracking, specs: Sequence[CrateSpec], bin_dir: Path) 
                 reason = _why_not(path)
             if reason is not None:
                 staying.append(name)
-                warnings.append(f"{path if is_plain_name(name) else name[:200]} {reason}; it is not removed")
+                warnings.append(
+                    f"{path if is_plain_name(name) else name[:200]} {reason}; it is not removed"
+                )
             elif name not in taken:
                 taken.add(name)
                 files.append(path)
@@ -165,5 +167,3 @@ def _why_not(path: Path) -> str | None:
     if there is None:
         return "is already gone"
     return "is not a file" if there.kind == "other" else None
-
-

@@ -11,7 +11,20 @@ from contextlib import AbstractContextManager
 from types import MappingProxyType
 from typing import Protocol
 
+from binstall.errors import Unreachable
+
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+
+
+class LeadsElsewhere(Unreachable):
+    """A redirect to a place that is asked for at a mirror: `target`, an absolute URL.
+
+    Only between a fetcher and the one around it that knows the mirrors.
+    """
+
+    def __init__(self, message: str, *, url: str, target: str) -> None:
+        super().__init__(message, url=url)
+        self.target = target
 
 
 class Response(Protocol):

@@ -79,6 +79,9 @@ class AssetList:
 class NoRelease:
     """There is no such release, or none that this asker may know of."""
 
+    token: Token | None = None
+    """With which it was asked for."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limited:
@@ -204,7 +207,7 @@ def _by_graphql(release: Release, token: Token, errand: Errand) -> ApiAnswer:
         except Unreachable as error:
             return Trouble(error)
         if not isinstance(page, Page):
-            return page
+            return NoRelease(token) if isinstance(page, NoRelease) else page
         assets |= page.assets
         if page.next is None or page.next == after:
             return AssetList(assets, page.private, token)
@@ -223,6 +226,8 @@ def _answer(
     def attempt() -> bytes | NoRelease | Limited | Denied:
         method = "GET" if question is None else "POST"
         with errand.fetcher.open(url, method=method, headers=headers, body=question) as response:
+            if urlsplit(response.url).netloc != urlsplit(url).netloc:
+                raise Unreachable(f"{url} leads to another host", url=url)
             until = None
             if response.status in (403, 429):
                 until = limit_ends(response, _read(response, url), errand.timing.now())
@@ -231,7 +236,7 @@ def _answer(
             if response.status in (401, 403):
                 return Denied(response.status)
             if response.status == 404:
-                return NoRelease()
+                return NoRelease(token)
             expect(response, (200,), url, "a list of files")
             body = _read(response, url)
             if question is not None and _says_rate_limited(body):

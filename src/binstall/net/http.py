@@ -12,7 +12,9 @@ What the library is told, or kept from:
     trusted roots   `binstall.net.tls`; the library's own loader reads `SSL_CERT_FILE` and `SSL_CERT_DIR`
                     from the process environment, so these two are set for the moment of construction
     user-info       of a URL becomes basic authentication for that host, and is in no message
-    HTTP version    1.1
+    HTTP version    2 where the server offers it by ALPN, else 1.1; a connection of 2 is shared by everything
+                    that goes to its host, with windows wider than TCP's own, and is given up when it does
+                    not answer pings: a try after a time limit would otherwise meet the dead one again
 
 A call blocks its thread, Ctrl-C included: call from worker threads. `close` ends calls under way as far as
 the library lets it.
@@ -48,11 +50,13 @@ from binstall.errors import ConfigError, Unreachable
 from binstall.formats.url import is_loopback
 from binstall.limits import (
     CONNECT_TIMEOUT_SECONDS,
+    HTTP2_CONNECTION_WINDOW_BYTES,
+    HTTP2_STREAM_WINDOW_BYTES,
     IDLE_TIMEOUT_SECONDS,
     MAX_REDIRECTS,
     MAX_URL_CHARACTERS,
 )
-from binstall.net.fetcher import NO_HEADERS, Response
+from binstall.net.fetcher import NO_HEADERS, LeadsElsewhere, Response
 from binstall.net.proxy import NO_PROXIES, Proxies, Proxy
 from binstall.net.tls import SYSTEM_ROOTS, TrustedRoots, process_environment_of
 from binstall.text import without_secrets
@@ -66,6 +70,7 @@ _FINAL: Final = re.compile(
     re.IGNORECASE,
 )
 """Failures of a connection that another try would only meet again."""
+_HTTP2_FAILURE: Final = "http2 error"
 _BAD_CERTIFICATE: Final = "invalid peer certificate: "
 _LINKS: Final = re.compile(r"(: | \(| for url \()?https?://\S+")
 _ABSOLUTE: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/\\]")
@@ -85,8 +90,11 @@ class HttpFetcher:
         min_tls_version: Literal["1.2", "1.3"] = "1.2",
         connect_timeout: float = CONNECT_TIMEOUT_SECONDS,
         idle_timeout: float = IDLE_TIMEOUT_SECONDS,
+        leads_elsewhere: Callable[[str], bool] = lambda _: False,
     ) -> None:
         """Build the client; the two time limits are in seconds, `idle_timeout` is between two bytes.
+
+        A redirect to a URL that `leads_elsewhere` is not followed but raised, as `LeadsElsewhere`.
 
         Raises:
             ConfigError: the trusted roots or a proxy cannot be used.
@@ -95,6 +103,7 @@ class HttpFetcher:
         self._proxies = proxies
         self._schemes = {"https", "http"} if allow_insecure_http else {"https"}
         self._time_limits = f"{connect_timeout:g} s to connect, {idle_timeout:g} s without a byte"
+        self._leads_elsewhere = leads_elsewhere
         self._closed = threading.Event()
         min_tls: TlsVersion = "TLSv1.3" if min_tls_version == "1.3" else "TLSv1.2"
         with process_environment_of(roots):
@@ -160,6 +169,10 @@ class HttpFetcher:
             if location is None:
                 raise Unreachable(f"{_shown(asked)} redirects without a place that can be read", url=asked)
             target = checked_url(location, asked=asked, base=url, schemes=self._schemes)
+            if self._leads_elsewhere(str(target)):
+                raise LeadsElsewhere(
+                    f"{_shown(asked)} redirects to {_shown(str(target))}", url=asked, target=str(target)
+                )
             if _origin(target) != _origin(url):
                 sent = {name: value for name, value in sent.items() if name in _WITHOUT_SECRETS}
             url = target
@@ -197,7 +210,7 @@ class HttpFetcher:
         except (PyreqwestError, ValueError, OSError) as error:
             reason = _reason(error)
             transient = isinstance(error, NetworkError | RequestTimeoutError) or (
-                body and isinstance(error, RequestError)
+                isinstance(error, RequestError) and (body or _is_reset(error))
             )
             transient = transient and not isinstance(error, ClientClosedError) and not _FINAL.search(reason)
             if isinstance(error, RequestTimeoutError):
@@ -323,6 +336,11 @@ def _build(
         .user_agent(f"binstall/{__version__}")
         .connect_timeout(timedelta(seconds=connect_timeout))
         .read_timeout(timedelta(seconds=idle_timeout))
+        .http2(True)
+        .http2_initial_stream_window_size(HTTP2_STREAM_WINDOW_BYTES)
+        .http2_initial_connection_window_size(HTTP2_CONNECTION_WINDOW_BYTES)
+        .http2_keep_alive_interval(timedelta(seconds=idle_timeout / 3))
+        .http2_keep_alive_timeout(timedelta(seconds=idle_timeout / 3))
         .min_tls_version(min_tls)
         .no_proxy()
     )
@@ -377,9 +395,18 @@ def _shown(url: str) -> str:
     return without_secrets(url[:MAX_URL_CHARACTERS])[:300]
 
 
+def _is_reset(error: RequestError) -> bool:
+    """Tell whether a stream or connection of HTTP/2 was ended from the other side, as TCP resets one of 1.1."""
+    return _HTTP2_FAILURE in _causes(error)
+
+
+def _causes(error: Exception) -> list[str]:
+    causes = getattr(error, "details", None) or {}
+    return [str(cause["message"]) for cause in causes.get("causes") or []]
+
+
 def _reason(error: Exception) -> str:
     """Return the innermost cause in words; never a URL, which could hold secrets."""
-    causes = getattr(error, "details", None) or {}
-    messages = [str(cause["message"]) for cause in causes.get("causes") or []]
+    messages = _causes(error)
     words = messages[-1] if messages else getattr(error, "message", None) or str(error)
     return _LINKS.sub("", words)[:300]

@@ -108,16 +108,17 @@ class MirrorFetcher:
     def _rule(self, url: str) -> tuple[Mirror, str] | None:
         try:
             return mirror_for(self._mirrors, url)
-        except TemplateError:
-            return None  # no URL at all, and the fetcher says so
+        except TemplateError as error:
+            # Somebody else might read it as a mirrored one.
+            raise Unreachable(f"{without_secrets(url)} cannot be asked for: {error.message}", url=url) from error
 
 
 def is_mirrored(mirrors: Sequence[Mirror], url: str) -> bool:
-    """Tell whether `url` is asked for at a mirror; for the HTTP client, about redirects."""
+    """Tell whether `url` may be asked for at a mirror; for the HTTP client, about redirects."""
     try:
         return mirror_for(mirrors, url) is not None
     except TemplateError:
-        return False
+        return True  # asked for again, and then refused
 
 
 def _without_secrets(headers: Mapping[str, str]) -> dict[str, str]:

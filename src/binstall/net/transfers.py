@@ -27,7 +27,8 @@ from binstall.net.workers import Job, Workers
 from binstall.progress import Progress, Silent
 from binstall.text import without_secrets
 
-_WORKERS: Final = 6
+WORKERS: Final = 6
+"""As many requests are under way at once for one crate."""
 _WAIT_SECONDS: Final = 0.1
 """Windows delivers Ctrl-C between two waits only."""
 _SUCCESS: Final = range(200, 300)
@@ -72,7 +73,7 @@ class Transfers:
         progress: Progress | None = None,
         *,
         timing: Timing | None = None,
-        workers: int = _WORKERS,
+        workers: int = WORKERS,
     ) -> None:
         """Use `fetcher`, and close it in the end; `progress` hears from worker threads."""
         self._fetcher = fetcher

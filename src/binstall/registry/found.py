@@ -23,3 +23,5 @@ class FoundCrate:
     """SHA-256 of the `.crate`, 32 bytes, checked; None for a manifest on disk."""
     trusted_transport: bool
     """False where the manifest came over plain http from another machine: its key proves nothing."""
+    published: int | None = None
+    """When the registry says that it was published, in seconds since 1970; None where it does not say."""

@@ -17,6 +17,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from binstall.errors import Absent, GitError, LocalIOError, Unreachable
+from binstall.formats.publish_age import AgeRule
 from binstall.formats.version import CrateSpec
 from binstall.limits import MAX_CONFIG_JSON_BYTES, MAX_INDEX_BYTES
 from binstall.net.transfers import Transfers
@@ -32,10 +33,16 @@ class GitRegistry(SparseRegistry):
     """One such registry during one run; may be asked from several threads."""
 
     def __init__(
-        self, choice: RegistryChoice, transfers: Transfers, progress: Progress, rules: GitRules
+        self,
+        choice: RegistryChoice,
+        transfers: Transfers,
+        progress: Progress,
+        rules: GitRules,
+        *,
+        age: AgeRule | None = None,
     ) -> None:
         """Fetch the repository of `choice`, whose place is a git index, when it is first asked."""
-        super().__init__(choice, transfers, progress)
+        super().__init__(choice, transfers, progress, age=age)
         assert choice.place.git is not None  # noqa: S101
         self._url = choice.place.git
         self._rules = rules

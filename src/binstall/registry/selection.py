@@ -52,6 +52,8 @@ class RegistryChoice:
     """The registry that was asked for, as it is recorded, whatever stands in for it."""
     words: str
     """For messages and plans: `crates.io`, or ``crates.io, replaced by `mirror` (https://…)``."""
+    asked_name: str | None
+    """What the configuration calls the registry that was asked for; None for a bare URL other than crates.io's."""
     authorize: Callable[[str], str] = field(repr=False, compare=False)
     """Value of the `Authorization` header, looked up when needed; raises ConfigError, RegistryError.
 
@@ -113,6 +115,7 @@ def select_registry(
         name=last_name,
         source=registry_source(asked.recorded),
         words=words,
+        asked_name=CRATES_IO_NAME if asked == CRATES_IO_PLACE else name,
         authorize=lambda challenge: authorization(
             config,
             credentials(),

@@ -36,11 +36,13 @@ from binstall.formats.index import (
     IndexEntry,
     crate_url,
     index_path,
+    newer_than_allowed,
     parse_config_json,
     parse_index,
     select_version,
 )
 from binstall.formats.manifest import Manifest, parse_manifest
+from binstall.formats.publish_age import AgeRule, age_words
 from binstall.formats.version import ANY, CrateSpec, Version
 from binstall.limits import MAX_CONFIG_JSON_BYTES, MAX_CRATE_BYTES, MAX_INDEX_BYTES
 from binstall.net.transfers import Transfers, wait
@@ -57,9 +59,17 @@ _UNAVAILABLE_FOR_LEGAL_REASONS: Final = 451
 class SparseRegistry:
     """One registry during one run; may be asked from several threads, `config.json` is fetched once."""
 
-    def __init__(self, choice: RegistryChoice, transfers: Transfers, progress: Progress) -> None:
-        """Ask the registry `choice` by way of `transfers`."""
+    def __init__(
+        self,
+        choice: RegistryChoice,
+        transfers: Transfers,
+        progress: Progress,
+        *,
+        age: AgeRule | None = None,
+    ) -> None:
+        """Ask the registry `choice` by way of `transfers`, and find no version that is newer than `age` lets."""
         self._choice = choice
+        self._age = age
         self._transfers = transfers
         self._progress = progress
         self._lock = threading.Lock()
@@ -88,7 +98,8 @@ class SparseRegistry:
             self._progress.detail(f"skipped: {sentence}")
         if index.name != spec.name:
             self._progress.detail(f"the registry spells `{spec.name}` as `{index.name}`")
-        entry = select_version(index, spec.requirement)
+        entry = select_version(index, spec.requirement, self._age)
+        self._tell_age(index, spec, entry)
         self._progress.stage(
             f"{entry.name} {entry.version}: listed by {self._choice.words}, "
             f".crate SHA-256 {entry.cksum.hex()}"
@@ -100,7 +111,24 @@ class SparseRegistry:
             version_requirement_text=requirement.text,
             checksum=entry.cksum,
             trusted_transport=self._choice.place.is_authentic,
+            published=entry.published,
         )
+
+    def _tell_age(self, index: CrateIndex, spec: CrateSpec, entry: IndexEntry) -> None:
+        age = self._age
+        if age is None or age.minimum.seconds == 0:
+            return
+        if entry.published is None:
+            self._progress.warn(
+                f"{self._choice.words} does not say when {entry.name} {entry.version} was published, so it passes: "
+                f"{age.words}"
+            )
+        newer = newer_than_allowed(index, spec.requirement, entry)
+        if newer is not None and newer.published is not None:
+            self._progress.stage(
+                f"{newer.name} {newer.version} is passed over: published {age_words(age.now - newer.published)}, "
+                f"{age.words}"
+            )
 
     def has(self, name: str, version: Version) -> bool:
         """Tell whether a version is published, yanked or not; of an unknown crate, none is.

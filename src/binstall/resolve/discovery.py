@@ -69,7 +69,7 @@ class Discovery:
                 self._follow()
                 if self._repository != before:
                     yield from self._rounds()
-            if not self._bound.prober.look_again():
+            if not self._bound.prober.look_again({url for _, url, _ in self._asked}):
                 return
             self._asked.clear()
 

@@ -58,7 +58,8 @@ class Account:
         self._seen: set[str] = set()
         self._stopping = threading.Event()
         self._further = self._all_tokens(option)
-        if given_tokens(host, option, places.environment):
+        self._given = {token.source for token in given_tokens(host, option, places.environment)}
+        if self._given:
             self.next_token(None)
         self._paused_until = 0.0
         self.asks_no_more = False
@@ -88,7 +89,8 @@ class Account:
                     continue
                 self._seen.add(token.value)
                 self._usable.append(token)
-                self._progress.detail(f"{self.host} is asked with the token of {token.source}")
+                if token.source not in self._given:
+                    self._progress.detail(f"{self.host} is asked with the token of {token.source}")
                 return True
             return False
 

@@ -41,7 +41,6 @@ from binstall.progress import Progress
 from binstall.resolve.github_account import Account, WaitBudget
 from binstall.resolve.prober import PlainProber
 from binstall.resolve.repository import is_login_page
-from binstall.text import without_secrets
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +80,8 @@ class GitHubProber(PlainProber):
         self._lists: dict[Release, Future[_List]] = {}
         self._routes: dict[str, tuple[str, Token]] = {}
         """URL to what a plain request did not find and the API has."""
-        self._missed: dict[str, Release] = {}
-        """Repository's URL to a release of it in which something was not found."""
+        self._missed: dict[Release, Token | None] = {}
+        """Releases that were not found, or in which something was not found, and the token in use then."""
 
     @property
     def announced_seconds(self) -> float:
@@ -124,26 +123,36 @@ class GitHubProber(PlainProber):
         if found is None or self.request_for(url)[0] != url:
             return None
         release, file = found
-        self._note_missed(release)
-        if self._accounts[release.host].token is None:
+        token = self._accounts[release.host].token
+        self._note_missed(release, token)
+        if token is None:
             return None
         return chained(
             self._list(release), lambda known: self._find_route(known, url, release, file), owned=False
         )
 
-    def look_again(self) -> bool:
+    def look_again(self, urls: Collection[str]) -> bool:
         """Ask whether a stranger sees the repositories in which nothing was found; if not, find a token."""
+        releases = {found[0] for url in urls if (found := self._release_of(url)) is not None}
         with self._lock:
-            missed, self._missed = self._missed, {}
-        for page, release in missed.items():
-            account = self._accounts[release.host]
-            if account.asks_no_more or self._is_public(page) or not account.next_token(account.token):
-                continue
-            with self._lock:
-                for known in [known for known in self._lists if known.host == release.host]:
+            missed = [
+                (release, self._missed.pop(release)) for release in releases if release in self._missed
+            ]
+        hosts = {release.host for release, token in missed if self._has_other_token(release, token)}
+        with self._lock:
+            for known, answer in list(self._lists.items()):
+                if known.host in hosts and answer.done() and not _is_a_list(answer):
                     del self._lists[known]
+        return bool(hosts)
+
+    def _has_other_token(self, release: Release, token: Token | None) -> bool:
+        account = self._accounts[release.host]
+        if account.asks_no_more:
+            return False
+        current = account.token
+        if current is not None and current != token:  # found by somebody else in the meantime
             return True
-        return False
+        return not self._is_public(release.page) and account.next_token(current)
 
     def close(self) -> None:
         """End a program that is asked for a token."""
@@ -153,9 +162,9 @@ class GitHubProber(PlainProber):
     def _release_of(self, url: str) -> tuple[Release, str] | None:
         return parse_release_url(url, self._accounts)
 
-    def _note_missed(self, release: Release) -> None:
+    def _note_missed(self, release: Release, token: Token | None) -> None:
         with self._lock:
-            self._missed.setdefault(release.page, release)
+            self._missed[release] = token
 
     def _is_public(self, page: str) -> bool:
         try:
@@ -174,10 +183,10 @@ class GitHubProber(PlainProber):
             case AssetList() if file in known.assets:
                 return settled(None)
             case AssetList():
-                return failed(_absent(url, f"the {release} has no file {file}"))
+                return failed(Absent(f"the {release} has no file {file}", url=url))
             case NoRelease():
-                self._note_missed(release)
-                return failed(_absent(url, f"there is no {release}"))
+                self._note_missed(release, known.token)
+                return failed(Absent(f"there is no {release}", url=url))
             case _:
                 return self._transfers.exists(url)
 
@@ -188,7 +197,14 @@ class GitHubProber(PlainProber):
                 with self._lock:
                     self._routes[url] = (place, known.token)
                 return settled(None)
-        return failed(_absent(url, f"there is no {file} in the {release}, asked with and without a token"))
+        if isinstance(known, AssetList):
+            with self._lock:
+                self._missed.pop(release, None)
+        elif isinstance(known, NoRelease):
+            self._note_missed(release, known.token)
+        return failed(
+            Absent(f"there is no {file} in the {release}, asked with and without a token", url=url)
+        )
 
     def _listed_route(self, url: str) -> tuple[str, Token] | None:
         """Return the way to a file that the list says is private, if that was asked for already."""
@@ -240,5 +256,5 @@ class GitHubProber(PlainProber):
         return _UNKNOWN
 
 
-def _absent(url: str, words: str) -> Absent:
-    return Absent(f"asked for {without_secrets(url)[:300]}: {words}", url=url)
+def _is_a_list(answer: Future[_List]) -> bool:
+    return answer.exception() is None and isinstance(answer.result(), AssetList)

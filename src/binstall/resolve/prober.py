@@ -7,7 +7,7 @@ at another place than its public URL. `PlainProber` knows neither; `resolve.gith
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from concurrent.futures import Future
 from typing import Protocol
 
@@ -43,8 +43,11 @@ class Prober(Protocol):
     def leads_to(self, url: str) -> Future[str]:
         """Return where a page leads by redirects; each page is asked for once."""
 
-    def look_again(self) -> bool:
-        """Tell whether what was not found may be found now: a token has turned up. Waits."""
+    def look_again(self, urls: Collection[str]) -> bool:
+        """Tell whether some of `urls`, none of which was found, may be found now that a token has turned up.
+
+        May ask the network and run programs, and waits for them.
+        """
 
 
 class PlainProber:
@@ -86,6 +89,7 @@ class PlainProber:
                 self._pages[url] = self._transfers.locate(url)
             return self._pages[url]
 
-    def look_again(self) -> bool:
+    def look_again(self, urls: Collection[str]) -> bool:
         """Return False."""
+        del urls
         return False

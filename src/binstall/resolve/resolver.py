@@ -15,8 +15,9 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import closing
 from typing import TypeVar
 
 from binstall.errors import Absent, NothingFound, Refused, RemoteError, Unreachable
@@ -91,7 +92,9 @@ class Search:
         progress: Progress,
         *,
         problems: Sequence[str] = (),
+        upload_note: str | None = None,
     ) -> None:
+        """Walk; `upload_note` says, where it is so, that packages may not be there yet."""
         self._crate = crate
         self._by_target = by_target
         self._seen: list[Candidate] = []
@@ -99,6 +102,7 @@ class Search:
         self._prober = bound.prober
         self._progress = progress
         self._problems = problems
+        self._upload_note = upload_note
         self._refusal: Refused | None = None
 
     def existing(self) -> Iterator[Candidate]:
@@ -118,7 +122,23 @@ class Search:
             else:
                 yield from candidates
 
+    def survey(self) -> Iterator[tuple[Candidate, RemoteError | None]]:
+        """Yield every candidate with its answer, in list order; None: it exists. No answer ends the walk."""
+        for candidates in self._by_target:
+            self._seen += candidates
+            yield from self._answers(candidates)
+
     def _asked_about(self, candidates: Sequence[Candidate]) -> Iterator[Candidate]:
+        with closing(self._answers(candidates)) as answers:
+            for candidate, error in answers:
+                if error is None:
+                    yield candidate
+                else:
+                    self.passed_over(candidate, error)
+
+    def _answers(
+        self, candidates: Sequence[Candidate]
+    ) -> Generator[tuple[Candidate, RemoteError | None], None, None]:
         asked: deque[tuple[Candidate, Future[None]]] = deque()
         waiting = iter(candidates)
         self._bound.restart()
@@ -132,9 +152,10 @@ class Search:
                 try:
                     self._bound.wait(answer)
                 except RemoteError as error:
-                    self.passed_over(candidate, error)
+                    outcome: RemoteError | None = error
                 else:
-                    yield candidate
+                    outcome = None
+                yield candidate, outcome
         finally:
             for _, answer in asked:
                 answer.cancel()
@@ -169,6 +190,9 @@ class Search:
         places = len({candidate.url for candidate in self._seen}) - 1
         more = f" and {places} more" if places else ""
         return NothingFound(
-            f"{self._crate} has no package for {targets}: nothing at {first}{more}",
-            hint="the publisher may have no build for this machine, or be uploading it; -v shows each URL",
+            f"{self._crate} has no package for {targets}: nothing at {first}{more}"
+            + (f"; {self._upload_note}" if self._upload_note else ""),
+            hint="try again later; -v shows each URL"
+            if self._upload_note
+            else "the publisher may have no build for this machine, or be uploading it; -v shows each URL",
         )

@@ -149,7 +149,7 @@ def decide(
     reason = (
         "its manifest declares no signature"
         if declared is None
-        else "its public key came over plain http, where anybody on the way can replace it"
+        else "its public key came over plain http or from a mirror, where somebody else can replace it"
     )
     if policy is SignaturePolicy.REQUIRED:
         raise MissingSignature(

@@ -1,4 +1,4 @@
-"""All or none, wherever it ends: the upgrade is stopped before each of its file-system calls in turn."""
+"""All or none, wherever it ends: an upgrade or an uninstall is stopped before each of its file-system calls in turn."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def _problems(mode: str, folder: Path, world: str) -> list[str]:
     return problems
 
 
-@pytest.mark.parametrize("world", ["upgrade", "fresh"])
+@pytest.mark.parametrize("world", ["upgrade", "fresh", "uninstall"])
 def test_after_a_kill_each_file_is_whole_and_the_next_run_makes_it_all_or_none(
     tmp_path: Path, world: str
 ) -> None:
     assert _problems("kill", tmp_path, world) == []
 
 
-@pytest.mark.parametrize("world", ["upgrade", "fresh"])
+@pytest.mark.parametrize("world", ["upgrade", "fresh", "uninstall"])
 def test_the_run_that_recovers_may_be_killed_as_well(tmp_path: Path, world: str) -> None:
     assert _problems("kill-recovery", tmp_path, world) == []
 
@@ -37,9 +37,11 @@ def test_the_run_that_recovers_may_be_killed_as_well(tmp_path: Path, world: str)
     [
         ("interrupt", "upgrade"),
         ("interrupt", "fresh"),
+        ("interrupt", "uninstall"),
         ("cancel", "upgrade"),
         ("disk-full", "upgrade"),
         ("disk-full", "fresh"),
+        ("disk-full", "uninstall"),
     ],
 )
 def test_a_signal_or_an_error_leaves_all_or_none_and_nothing_else(

@@ -28,6 +28,7 @@ class Distance:
         self._seconds = round_trip / 2
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.port: Final[int] = self._listener.getsockname()[1]
+        self._lost: set[socket.socket] = set()
         self._sockets: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
         self._thread = threading.Thread(target=self._accept)
@@ -35,6 +36,10 @@ class Distance:
     def __enter__(self) -> Self:
         self._thread.start()
         return self
+
+    def lose_everything(self) -> None:
+        """Let no byte arrive any more on the connections that there are, without a word to either end."""
+        self._lost = set(self._sockets)
 
     def __exit__(self, *_: object) -> None:
         _shut(self._listener)
@@ -60,7 +65,7 @@ class Distance:
             for source, target in ((near, far), (far, near)):
                 waiting: SimpleQueue[tuple[float, bytes]] = SimpleQueue()
                 self._start(threading.Thread(target=self._receive, args=(source, waiting)))
-                self._start(threading.Thread(target=_deliver, args=(waiting, target)))
+                self._start(threading.Thread(target=self._deliver, args=(waiting, target)))
 
     def _start(self, thread: threading.Thread) -> None:
         self._threads.append(thread)
@@ -75,18 +80,19 @@ class Distance:
                 data = b""
             waiting.put((time.monotonic() + self._seconds, data))
 
-
-def _deliver(waiting: SimpleQueue[tuple[float, bytes]], target: socket.socket) -> None:
-    while True:
-        due, data = waiting.get()
-        time.sleep(max(0.0, due - time.monotonic()))
-        if not data:
-            _shut(target)
-            return
-        try:
-            target.sendall(data)
-        except OSError:
-            return
+    def _deliver(self, waiting: SimpleQueue[tuple[float, bytes]], target: socket.socket) -> None:
+        while True:
+            due, data = waiting.get()
+            time.sleep(max(0.0, due - time.monotonic()))
+            if not data:
+                _shut(target)
+                return
+            if target in self._lost:
+                continue
+            try:
+                target.sendall(data)
+            except OSError:
+                return
 
 
 def _shut(connection: socket.socket) -> None:

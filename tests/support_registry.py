@@ -78,6 +78,7 @@ class Publisher:
         trusted_comment: str | None = None,
         metadata: Mapping[str, object] | None = None,
         yanked: bool = False,
+        pubtime: str | None = None,
     ) -> Release:
         """Publish crate, package and signature; a release of another target replaces the crate only.
 
@@ -120,7 +121,7 @@ class Publisher:
                 }
             }
         )
-        self._publish_crate(name, version, manifest, list(bins), yanked=yanked)
+        self._publish_crate(name, version, manifest, list(bins), yanked=yanked, pubtime=pubtime)
         return Release(
             name,
             version,
@@ -140,11 +141,18 @@ class Publisher:
         self.host.put(path, after)
 
     def _publish_crate(
-        self, name: str, version: str, manifest: str, bins: list[str], *, yanked: bool
+        self,
+        name: str,
+        version: str,
+        manifest: str,
+        bins: list[str],
+        *,
+        yanked: bool,
+        pubtime: str | None = None,
     ) -> None:
         sources = {f"src/bin/{each}.rs": b"fn main() {}\n" for each in bins}
         crate = build_crate(manifest, sources)
-        self._crates[name, version] = PublishedCrate(name, version, crate, yanked=yanked)
+        self._crates[name, version] = PublishedCrate(name, version, crate, yanked=yanked, pubtime=pubtime)
         of_this_name = [each for each in self._crates.values() if each.name == name]
         self.host.put_all(publish(self.host.base_url, of_this_name))
 

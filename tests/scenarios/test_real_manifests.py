@@ -156,6 +156,8 @@ def test_a_real_manifest_leads_where_its_metadata_says(
         return
     assert code == 0, result
     assert result["package"]["url"] == expected["url"]
+    questions = 2 if name == "cargo-watch" else 0  # the one without a pkg-url: one question for each tag
+    assert len(world.web.asked("api.github.com")) == questions
     assert result["package"]["format"] == expected["format"]
     assert result["signature"]["verdict"] == (
         "verified" if described["signing"]["declared"] else "unsigned"

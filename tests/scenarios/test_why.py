@@ -38,7 +38,8 @@ def test_a_signed_crate_is_explained_without_touching_the_machine(
     before = machine.files()
     run = why(machine, "hello").expect(0)
     key = publisher.key.public_key
-    template = f"{publisher.host.base_url}/releases/{{ name }}/{{ version }}/{{ name }}-{{ version }}-{{ target }}.tgz"
+    place = f"{publisher.host.base_url}/releases/{{ name }}/{{ version }}"
+    template = f"{place}/{{ name }}-{{ version }}-{{ target }}.tgz"
     assert run.out.splitlines() == [
         f"{TARGET}, by pkg-url of its manifest: {template}",
         f"  must be signed by its publisher with minisign key {key.shown_id}",
@@ -48,7 +49,7 @@ def test_a_signed_crate_is_explained_without_touching_the_machine(
     ]
     assert machine.files() == before
     gets = [each.request for each in publisher.host.exchanges if each.request.method == "GET"]
-    assert all("/releases/" not in request.path for request in gets), "nothing is downloaded"
+    assert all("/releases/" not in str(request.path) for request in gets), "nothing is downloaded"
 
 
 def test_the_json_says_the_same(publisher: Publisher, machine: Machine) -> None:
@@ -122,7 +123,7 @@ def test_several_places_are_asked_about_at_a_time(tmp_path: Path, machine: Machi
     met: list[bool] = []
 
     def on_request(request: Request) -> Answer | None:
-        if request.method == "HEAD" and "/releases/" in request.path and not met:
+        if request.method == "HEAD" and "/releases/" in str(request.path) and not met:
             try:
                 together.wait(timeout=10)
             except threading.BrokenBarrierError:
@@ -141,7 +142,7 @@ def test_several_places_are_asked_about_at_a_time(tmp_path: Path, machine: Machi
 
 def refuse(path_part: str, status: int) -> Any:
     def on_request(request: Request) -> Answer | None:
-        return Answer(status=status) if path_part in request.path else None
+        return Answer(status=status) if path_part in str(request.path) else None
 
     return on_request
 
@@ -233,6 +234,20 @@ def test_a_build_on_this_machine_is_named_with_its_command(publisher: Publisher,
     assert run.objects[-1]["command"][:3] == ["cargo", "install", "hello"]
     assert "an install of hello 1.0.0 runs cargo install hello" in why(machine, *words).expect(0).out
     assert not machine.bin.exists()
+
+
+def test_a_mirror_is_asked_in_place_of_the_host_and_the_host_is_named(
+    publisher: Publisher, machine: Machine
+) -> None:
+    template = "https://downloads.example/releases/{ name }/{ version }/{ name }-{ version }-{ target }.tgz"
+    publisher.release("hello", "1.0.0", metadata={"pkg-url": template})
+    (machine.root / "binstall.toml").write_text(
+        f'[[mirror]]\nfrom = "https://downloads.example/"\nto = "{publisher.host.base_url}/"\n'
+    )
+    words = ["hello", "--index", publisher.index_url, "--json"]
+    (candidate, outcome) = why(machine, *words).expect(0).objects
+    assert candidate["answer"] == "exists"
+    assert outcome["url"] == f"https://downloads.example/releases/hello/1.0.0/hello-1.0.0-{TARGET}.tgz"
 
 
 def test_a_crate_that_is_not_there_is_one_failure(publisher: Publisher, machine: Machine) -> None:

@@ -20,6 +20,9 @@ from binstall import __version__
 from binstall.cli.params import Command, Group, Option
 from binstall.errors import BinstallError, Cancelled, LocalIOError, Stopped, UsageError
 
+_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")
+"""What stops a run, with exit code 32."""
+
 
 def _command(module: str) -> Callable[[], click.Command]:
     def load() -> click.Command:
@@ -106,23 +109,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
     gc.set_threshold(50_000, 20, 50)
     code = run(cli, "binstall", sys.argv[1:])
     gc.freeze()
+    return over(code)
+
+
+def over(code: int) -> int:
+    """Return the exit code of this process, which nothing changes any more: signals come too late."""
+    for name in _SIGNALS:
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
     return code
 
 
 def run(command: click.Command, name: str, arguments: list[str]) -> int:
     """Run a command line to its exit code; nothing but a bug in Python itself escapes from here."""
-    _stop_on_signals()
+    arrived: list[int] = []
+    _stop_on_signals(arrived)
     try:
-        return _outcome(command, name, arguments)
+        code = _outcome(command, name, arguments, arrived)
     except (KeyboardInterrupt, Cancelled):
         return Cancelled.exit_code  # another signal, while the first one was reported
     except BrokenPipeError:
         # Whoever read our output has gone: nothing can be told, and Python must not try at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 74
+    # What a signal raised may have been lost on the way, or have become another error.
+    return Cancelled.exit_code if arrived else code
 
 
-def _outcome(command: click.Command, name: str, arguments: list[str]) -> int:
+def _outcome(command: click.Command, name: str, arguments: list[str], arrived: Sequence[int]) -> int:
     try:
         result = command.main(args=arguments, prog_name=name, standalone_mode=False)
         return result if isinstance(result, int) else 0
@@ -144,6 +158,8 @@ def _outcome(command: click.Command, name: str, arguments: list[str]) -> int:
     except MemoryError:
         return report(LocalIOError("out of memory"))
     except Exception as error:  # a bug: said in one line, kept out of the user's way
+        if arrived:
+            return report(Stopped("stopped by a signal"))
         if os.environ.get("BINSTALL_TRACEBACK"):
             raise
         bug = BinstallError(
@@ -164,14 +180,24 @@ def report(error: BinstallError) -> int:
     return error.exit_code
 
 
-def _stop_on_signals() -> None:
+def _stop_on_signals(arrived: list[int]) -> None:
+    """Have signals end the run; their numbers go into `arrived`."""
+
     def stop(number: int, _frame: FrameType | None) -> None:
+        arrived.append(number)
+        if number == signal.SIGINT:
+            raise KeyboardInterrupt
         raise Stopped(f"stopped by {signal.Signals(number).name}")
 
-    for name in ("SIGTERM", "SIGHUP", "SIGQUIT"):
+    usual = {signal.SIG_DFL, signal.default_int_handler}
+    for name in _SIGNALS:
         number = getattr(signal, name, None)
-        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+        if number is not None and (signal.getsignal(number) in usual or _is_ours(signal.getsignal(number))):
             signal.signal(number, stop)
 
 
-__all__ = ["Command", "cli", "main", "report", "run"]
+def _is_ours(handler: object) -> bool:
+    return getattr(handler, "__qualname__", "").startswith("_stop_on_signals.")
+
+
+__all__ = ["Command", "cli", "main", "over", "report", "run"]

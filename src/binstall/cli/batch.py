@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from types import TracebackType
 from typing import Final, Generic, Self, TypeVar
 
@@ -111,12 +112,12 @@ class Crew(Generic[_T]):
         """
         if len(self._items) == 1:
             item = self._items[0]
-            yield item, lambda: work(item)
+            yield item, partial(work, item)
             return
         jobs = [self._start(number, item, work) for number, item in enumerate(self._items)]
         for number, (item, job) in enumerate(zip(self._items, jobs, strict=True)):
             self._turns.give(number)
-            yield item, lambda job=job: wait(job)
+            yield item, partial(wait, job)
 
     def _start(self, number: int, item: _T, work: Callable[[_T], _R]) -> Job[_R]:
         def task(job: Job[_R]) -> _R:

@@ -18,7 +18,7 @@ from typing import Any, TextIO
 import click
 
 from binstall import __version__
-from binstall.cli.app import run
+from binstall.cli.app import over, run
 from binstall.cli.install import check_words, level_of, request_from, settings_for, surroundings
 from binstall.cli.install_options import OUTPUT, WHITHER, shared_options
 from binstall.cli.params import Command, Option, expand_greedy, refuse_dashed_values
@@ -27,7 +27,7 @@ from binstall.cli.request import InstallRequest
 from binstall.cli.session import run_install
 from binstall.cli.settings import Settings, save_consent
 from binstall.cli.terminal import Level, Terminal
-from binstall.errors import BinstallError, Cancelled
+from binstall.errors import BinstallError, Cancelled, UsageError
 from binstall.formats.url import host_of
 from binstall.install.compile import Build
 from binstall.install.installer import Prepared
@@ -215,7 +215,9 @@ def _own_options() -> list[click.Parameter]:
 
 def _run(**options: Any) -> int:
     version, self_install = options.pop("print_version"), options.pop("self_install")
-    level = Level.OFF if options["quiet"] else level_of(options)
+    level = level_of(options)
+    if level is Level.ERROR and options["quiet"]:
+        level = Level.OFF
     around = surroundings()
     if not self_install:
         check_words(options, "cargo-binstall")
@@ -226,14 +228,21 @@ def _run(**options: Any) -> int:
         raise click.UsageError("name at least one crate, as CRATE[@VERSION]", click.get_current_context())
     terminal = CargoTerminal(level, json_lines=options["json_output"])
     with terminal.open():
-        settings = settings_for(options, around, terminal, "cargo-binstall")
-        if self_install:
-            from binstall.cli.self_install import self_install as install_launcher
+        try:
+            settings = settings_for(options, around, terminal, "cargo-binstall")
+            if self_install:
+                from binstall.cli.self_install import self_install as install_launcher
 
-            install_launcher(options, around, settings.values, terminal, version=COMPATIBLE_WITH)
-            return 0
-        request = request_from(options, around, settings.values, front="cargo-binstall", level=level)
-        consents = not options["disable_telemetry"] and _consents(options, settings, terminal)
+                install_launcher(options, around, settings.values, terminal, version=COMPATIBLE_WITH)
+                return 0
+            request = request_from(options, around, settings.values, front="cargo-binstall", level=level)
+            consents = not options["disable_telemetry"] and _consents(options, settings, terminal)
+        except UsageError:
+            raise  # to standard error, as all of them
+        except (BinstallError, KeyboardInterrupt) as caught:
+            error = caught if isinstance(caught, BinstallError) else Cancelled("cancelled")
+            terminal.error(error)
+            return error.exit_code
         request = replace(request, statistics=consents, no_cleanup=options["no_cleanup"])
         began = time.monotonic()
         code = run_install(request, terminal, CargoManners(request, terminal))
@@ -295,4 +304,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     if words[:1] == ["binstall"]:
         del words[0]
-    return run(command, "cargo-binstall", words)
+    code = run(command, "cargo-binstall", words)
+    return over(code) if arguments is None else code

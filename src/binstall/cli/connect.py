@@ -81,11 +81,11 @@ def open_transfers(
     from binstall.net.transfers import WORKERS, Transfers
 
     cainfo, proxy = config.http_cainfo, config.http_proxy
-    leads: dict[str, Callable[[str], bool]] = {}
+    leads_elsewhere: Callable[[str], bool] | None = None
     if mirrors:
         from binstall.net.mirror import is_mirrored
 
-        leads["leads_elsewhere"] = partial(is_mirrored, mirrors)
+        leads_elsewhere = partial(is_mirrored, mirrors)
     fetcher: Fetcher = HttpFetcher(
         roots=find_trusted_roots(
             [around.working_directory / path for path in root_certificates],
@@ -95,7 +95,7 @@ def open_transfers(
         proxies=find_proxies(around.environment, proxy.text if proxy is not None else None),
         allow_insecure_http=allow_insecure_http,
         min_tls_version=min_tls_version,
-        **leads,
+        leads_elsewhere=leads_elsewhere,
     )
     if rate_limit is not None:
         from binstall.net.pace import PacedFetcher
@@ -207,7 +207,9 @@ def open_registry(
         from binstall.registry.directory import DirectoryRegistry
 
         if age is not None and age.minimum.seconds:
-            progress.warn(f"{choice.words} does not say when a crate was published, so all pass: {age.words}")
+            progress.warn(
+                f"{choice.words} does not say when a crate was published, so all pass: {age.words}"
+            )
         return DirectoryRegistry(choice, progress)
     found = SparseRegistry(choice, transfers, progress, age=age)
     if mirrors:

@@ -49,9 +49,11 @@ class Option(click.Option):
         return super().consume_value(ctx, opts)
 
     def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
-        if isinstance(self.type, click.Path) and "" in (value, *(value if self.multiple and value else ())):
-            named = self.envvar if ctx.get_parameter_source(self.name or "") is ENVIRONMENT else self.opts[0]
-            raise click.UsageError(f"{named} is empty, it takes a path", ctx)
+        if isinstance(self.type, click.Path):
+            for each in value if isinstance(value, list | tuple) else (value,):
+                if each == "":
+                    variable = f", or {self.envvar}," if self.envvar else ""
+                    raise click.UsageError(f"{self.opts[0]}{variable} is empty, it takes a path", ctx)
         return super().type_cast_value(ctx, value)
 
     def resolve_envvar_value(self, ctx: click.Context) -> str | None:

@@ -32,8 +32,11 @@ def parties_of(
     transfers: Transfers,
     progress: Progress,
     quick_install: QuickInstallMaker,
+    open_more: Callable[[], Transfers] | None = None,
 ) -> Parties:
     """Return what `request` lets be tried, and what that takes.
+
+    `open_more` gives statistics their transfers; without it there are none.
 
     Raises:
         UsageError: `--git` is no address.
@@ -46,7 +49,9 @@ def parties_of(
         compiling=compile_options(request, config, cargo_home, folders)
         if Strategy.COMPILE in order
         else None,
-        statistics=Statistics(transfers, progress) if request.statistics and not request.dry_run else None,
+        statistics=Statistics(open_more, progress)
+        if open_more is not None and request.statistics and not request.dry_run
+        else None,
     )
 
 

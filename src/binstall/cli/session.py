@@ -116,7 +116,9 @@ def run_install(
     return run.failures[0][1].exit_code if run.failures else 0
 
 
-def _tell(request: InstallRequest, terminal: Terminal, error: BinstallError, spec: CrateSpec | None) -> None:
+def _tell(
+    request: InstallRequest, terminal: Terminal, error: BinstallError, spec: CrateSpec | None
+) -> None:
     if spec is not None and len(request.crates) > 1:
         error.about(str(spec))
     terminal.json_result(failure_object(error, spec))
@@ -185,9 +187,10 @@ class _Run:
             transfers,
             turns,
             self._quick_install,
+            partial(_transfers, request, setting, terminal),
         )
         if parties.statistics is not None:
-            stack.callback(parties.statistics.finish)
+            stack.enter_context(parties.statistics)
         prober = open_prober(request, transfers, turns)
         stack.callback(prober.close)
         installer = Installer(
@@ -227,7 +230,8 @@ class _Run:
             except Cancelled as error:
                 self.refused = error if self.failures and not isinstance(error, Stopped) else None
                 raise
-        for spec, plan in plans:
+        # Packages first: a compiler may take its time, or fail.
+        for spec, plan in sorted(plans, key=lambda each: isinstance(each[1], Build)):
             with self._dealing_with(spec):
                 if isinstance(plan, Prepared):
                     self._install(plan, setting, staging, untracked, parties)
@@ -236,7 +240,12 @@ class _Run:
         staging.keep = request.no_cleanup
 
     def _install(
-        self, prepared: Prepared, setting: _Setting, staging: Staging, untracked: Untracked, parties: Parties
+        self,
+        prepared: Prepared,
+        setting: _Setting,
+        staging: Staging,
+        untracked: Untracked,
+        parties: Parties,
     ) -> None:
         request, terminal = self._request, self._terminal
         if not request.dry_run:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -43,6 +44,7 @@ _NOT_ASKED: dict[str, Any] = {
     "locked": False,
     "dry_run": True,
     "no_confirm": True,
+    "continue_on_failure": False,
 }
 """Options of an install that are about what happens to a package once it is found, and their values here."""
 
@@ -206,7 +208,7 @@ def why(request: InstallRequest, terminal: Terminal) -> int:
 def _look(request: InstallRequest, terminal: Terminal) -> tuple[FoundCrate, Survey]:
     config, cargo_home = read_cargo(request.surroundings)
     folders = install_folders(cli_root=None, cli_install_path=None, config=config, cargo_home=cargo_home)
-    targets = _targets(request)
+    targets, now = _targets(request), int(time.time())
     with contextlib.ExitStack() as stack:
         transfers = stack.enter_context(
             open_transfers(
@@ -217,13 +219,14 @@ def _look(request: InstallRequest, terminal: Terminal) -> tuple[FoundCrate, Surv
                 allow_insecure_http=request.allow_insecure_http,
                 min_tls_version=request.min_tls_version,
                 rate_limit=request.rate_limit,
+                mirrors=request.mirrors,
             )
         )
         parties = parties_of(request, config, cargo_home, folders, transfers, terminal, QuickInstall)
         prober = open_prober(request, transfers, terminal)
         stack.callback(prober.close)
         staging = stack.enter_context(Staging(folders.bin_dir, dry_run=True, progress=terminal))
-        source = _source(request, config, cargo_home, transfers, terminal)
+        source = _source(request, config, cargo_home, transfers, terminal, now=now)
 
         def new_installer(some: Sequence[TargetTriple]) -> Installer:
             return Installer(
@@ -237,6 +240,7 @@ def _look(request: InstallRequest, terminal: Terminal) -> tuple[FoundCrate, Surv
                 prober=prober,
                 github_hosts=prober.hosts,
                 resolution_seconds=request.resolution_seconds,
+                now=now,
             )
 
         found = new_installer(targets).find(request.crates[0], staging.subfolder("crate"))
@@ -266,6 +270,8 @@ def _source(
     cargo_home: Path | None,
     transfers: Transfers,
     terminal: Terminal,
+    *,
+    now: int,
 ) -> Source:
     around = request.surroundings
     if request.manifest_path is not None:
@@ -288,6 +294,9 @@ def _source(
         index=request.index,
         registry=request.registry,
         rules=rules,
+        min_age=request.min_age,
+        now=now,
+        mirrors=request.mirrors,
     )
 
 

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from binstall.errors import ConfigError
-from binstall.limits import MAX_CREDENTIAL_BYTES
+from binstall.limits import MAX_PROVIDER_ANSWER_BYTES
 
 _VERSION: Final = 1
 _NOT_MINE: Final = frozenset({"not-found", "url-not-supported"})
@@ -46,9 +46,9 @@ def parse_answer(output: bytes, provider: str) -> str | None:
     `provider` is what messages call it. Raises `ConfigError`, and nothing else, for its failures and for
     what is not the protocol; no message holds a token.
     """
-    if len(output) > MAX_CREDENTIAL_BYTES:
+    if len(output) > MAX_PROVIDER_ANSWER_BYTES:
         raise ConfigError(
-            f"{provider} printed more than {MAX_CREDENTIAL_BYTES} bytes (MAX_CREDENTIAL_BYTES)"
+            f"{provider} printed more than {MAX_PROVIDER_ANSWER_BYTES} bytes (MAX_PROVIDER_ANSWER_BYTES)"
         )
     lines = [line for line in output.split(b"\n") if line.strip()]
     if len(lines) < 2:

@@ -154,7 +154,12 @@ def age_words(seconds: int) -> str:
     """Return how long ago something was, in one unit: `2 days ago`, `moments ago`."""
     if seconds <= 0:
         return "moments ago"
-    for unit, size, least in (("day", _DAY, 2), ("hour", _HOUR, 1), ("minute", _MINUTE, 1), ("second", 1, 0)):
+    for unit, size, least in (
+        ("day", _DAY, 2),
+        ("hour", _HOUR, 1),
+        ("minute", _MINUTE, 1),
+        ("second", 1, 0),
+    ):
         if seconds >= least * size and seconds >= size:
             count = seconds // size
             return f"{count} {unit}{'' if count == 1 else 's'} ago"

@@ -78,7 +78,9 @@ def parse_settings(data: bytes) -> SettingsFile:
     except ConfigError as error:
         # Other files that cannot be used may be passed over.
         if _ANY_MIRROR.search(data):
-            raise MirrorError(error.message, hint="the file has [[mirror]] rules, so it must be sound") from error
+            raise MirrorError(
+                error.message, hint="the file has [[mirror]] rules, so it must be sound"
+            ) from error
         raise
 
 

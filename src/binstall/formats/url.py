@@ -41,7 +41,9 @@ def normal_url(text: str, *, what: str) -> str:
     scheme = parts.scheme.lower()
     if scheme not in _DEFAULT_PORTS or not host:
         raise TemplateError(f"{what} is not an absolute https URL: {shown}")
-    if not host.isprintable() or any(character in host for character in " %<>^|@/?#"):
+    # Encoding makes dots of letters that only look like them, and so can make empty labels.
+    unusable = ":" not in host and not all(host.removesuffix(".").split("."))
+    if unusable or not host.isprintable() or any(character in host for character in " %<>^|@/?#"):
         raise TemplateError(f"{what} has an unusable host: {shown}")
     authority = f"[{host}]" if ":" in host else host
     if port is not None and port != _DEFAULT_PORTS[scheme]:

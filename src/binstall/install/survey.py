@@ -156,8 +156,8 @@ class _Surveyor:
             return search
         if Strategy.CRATE_META_DATA not in self._parties.strategies.order:
             # The install itself only insists that there is none; here every place is told.
-            self._walk(self._installer.publisher_search(manifest), publishers=True)
-        return self._installer.publisher_search(manifest)
+            self._walk(self._installer.publisher_search(self._found), publishers=True)
+        return self._installer.publisher_search(self._found)
 
     def take(self, search: Search) -> Candidate | None:
         """Walk to the end; return the candidate that an install would take."""
@@ -200,7 +200,7 @@ class _Surveyor:
                 decided = failure
             # What is wrong about one target says nothing about the others.
             left = self._after_unusable(left, failure) if publishers else []
-            walk = self._new_installer(left).publisher_search(self._found.manifest) if left else None
+            walk = self._new_installer(left).publisher_search(self._found) if left else None
         return decided
 
     def _after_unusable(

@@ -50,11 +50,11 @@ from binstall.errors import ConfigError, Unreachable
 from binstall.formats.url import is_loopback
 from binstall.limits import (
     CONNECT_TIMEOUT_SECONDS,
-    HTTP2_CONNECTION_WINDOW_BYTES,
-    HTTP2_STREAM_WINDOW_BYTES,
+    CONNECTION_WINDOW_BYTES,
     IDLE_TIMEOUT_SECONDS,
     MAX_REDIRECTS,
     MAX_URL_CHARACTERS,
+    STREAM_WINDOW_BYTES,
 )
 from binstall.net.fetcher import NO_HEADERS, LeadsElsewhere, Response
 from binstall.net.proxy import NO_PROXIES, Proxies, Proxy
@@ -90,7 +90,7 @@ class HttpFetcher:
         min_tls_version: Literal["1.2", "1.3"] = "1.2",
         connect_timeout: float = CONNECT_TIMEOUT_SECONDS,
         idle_timeout: float = IDLE_TIMEOUT_SECONDS,
-        leads_elsewhere: Callable[[str], bool] = lambda _: False,
+        leads_elsewhere: Callable[[str], bool] | None = None,
     ) -> None:
         """Build the client; the two time limits are in seconds, `idle_timeout` is between two bytes.
 
@@ -169,7 +169,7 @@ class HttpFetcher:
             if location is None:
                 raise Unreachable(f"{_shown(asked)} redirects without a place that can be read", url=asked)
             target = checked_url(location, asked=asked, base=url, schemes=self._schemes)
-            if self._leads_elsewhere(str(target)):
+            if self._leads_elsewhere is not None and self._leads_elsewhere(str(target)):
                 raise LeadsElsewhere(
                     f"{_shown(asked)} redirects to {_shown(str(target))}", url=asked, target=str(target)
                 )
@@ -337,8 +337,8 @@ def _build(
         .connect_timeout(timedelta(seconds=connect_timeout))
         .read_timeout(timedelta(seconds=idle_timeout))
         .http2(True)
-        .http2_initial_stream_window_size(HTTP2_STREAM_WINDOW_BYTES)
-        .http2_initial_connection_window_size(HTTP2_CONNECTION_WINDOW_BYTES)
+        .http2_initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .http2_initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .http2_keep_alive_interval(timedelta(seconds=idle_timeout / 3))
         .http2_keep_alive_timeout(timedelta(seconds=idle_timeout / 3))
         .min_tls_version(min_tls)

@@ -86,7 +86,8 @@ class MirrorFetcher:
     ) -> Response:
         if body is not None:
             raise Unreachable(
-                f"{without_secrets(asked)} has the mirror {mirror}, which is asked for files only", url=asked
+                f"{without_secrets(asked)} has the mirror {mirror}, which is asked for files only",
+                url=asked,
             )
         attempt = stack.enter_context(ExitStack())
         try:
@@ -110,7 +111,9 @@ class MirrorFetcher:
             return mirror_for(self._mirrors, url)
         except TemplateError as error:
             # Somebody else might read it as a mirrored one.
-            raise Unreachable(f"{without_secrets(url)} cannot be asked for: {error.message}", url=url) from error
+            raise Unreachable(
+                f"{without_secrets(url)} cannot be asked for: {error.message}", url=url
+            ) from error
 
 
 def is_mirrored(mirrors: Sequence[Mirror], url: str) -> bool:
@@ -128,7 +131,7 @@ def _without_secrets(headers: Mapping[str, str]) -> dict[str, str]:
 def _place(mirror: Mirror, answered: str, asked: str) -> str:
     """Return the original URL of the place that answered: within the mirror its counterpart, else `asked`."""
     found = mirror_for((Mirror(_without_user(mirror.to), mirror.original),), answered)
-    return asked if found is None else found[0].to + found[1]
+    return _without_user(asked) if found is None else found[0].to + found[1]
 
 
 def _without_user(url: str) -> str:
@@ -142,7 +145,8 @@ def _by_way_of(mirror: Mirror, asked: str, error: Unreachable) -> Unreachable:
         f"{without_secrets(asked)} was asked for at its mirror {mirror}: {error.message}",
         url=asked,
         transient=error.transient,
-        hint=error.hint or "the rule is a [[mirror]] of the settings; `fallback = true` in it lets the original "
+        hint=error.hint
+        or "the rule is a [[mirror]] of the settings; `fallback = true` in it lets the original "
         "be asked, too",
     )
 

@@ -57,7 +57,8 @@ class _NobodyAsked:
     def leads_to(self, url: str) -> Future[str]:
         return self._absent(url)
 
-    def look_again(self) -> bool:
+    def look_again(self, urls: Collection[str]) -> bool:
+        del urls
         return False
 
     def _absent(self, url: str) -> Future[Any]:

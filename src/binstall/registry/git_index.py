@@ -52,8 +52,7 @@ class GitRegistry(SparseRegistry):
 
     def find(self, spec: CrateSpec, staging: Path) -> FoundCrate:
         """Do what `SparseRegistry.find` does; the repository is kept in the first `staging`."""
-        with self._git_lock:
-            self._staging = self._staging or staging
+        self._staging = self._staging or staging
         return super().find(spec, staging)
 
     def _fetch_config_json(self) -> Future[bytes]:

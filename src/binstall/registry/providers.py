@@ -14,7 +14,7 @@ from pathlib import Path
 from binstall.children import child_environment, find_program
 from binstall.errors import ConfigError
 from binstall.formats.credential_protocol import parse_answer, request_line
-from binstall.limits import CREDENTIAL_SECONDS, MAX_CREDENTIAL_BYTES
+from binstall.limits import MAX_PROVIDER_ANSWER_BYTES, PROVIDER_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,18 +93,18 @@ def _run(
         raise ConfigError(f"{provider.shown} cannot be run: {error.strerror}") from error
     with process:
         try:
-            output, _ = process.communicate(request, timeout=CREDENTIAL_SECONDS)
+            output, _ = process.communicate(request, timeout=PROVIDER_SECONDS)
         except subprocess.TimeoutExpired:
             raise ConfigError(
-                f"{provider.shown} took longer than {CREDENTIAL_SECONDS:.0f} s (CREDENTIAL_SECONDS)"
+                f"{provider.shown} took longer than {PROVIDER_SECONDS:.0f} s (PROVIDER_SECONDS)"
             ) from None
         finally:
             process.kill()
     if process.returncode != 0:
         raise ConfigError(f"{provider.shown} failed with exit code {process.returncode}")
-    if len(output) > MAX_CREDENTIAL_BYTES:
+    if len(output) > MAX_PROVIDER_ANSWER_BYTES:
         raise ConfigError(
-            f"{provider.shown} printed more than {MAX_CREDENTIAL_BYTES} bytes (MAX_CREDENTIAL_BYTES)"
+            f"{provider.shown} printed more than {MAX_PROVIDER_ANSWER_BYTES} bytes (MAX_PROVIDER_ANSWER_BYTES)"
         )
     return output
 

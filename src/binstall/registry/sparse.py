@@ -1,6 +1,7 @@
 """A sparse registry: from the name of a crate to its manifest.
 
-    config.json and the crate's index file, asked for together
+    config.json and the crate's index file, asked for together; of an exact version the `.crate` with them,
+    where it is known what config.json says or, for crates.io, always has said: only its answer counts
     → the highest version that matches, its SHA-256
     → the `.crate`: downloaded, compared with that SHA-256, and only then opened
     → its `Cargo.toml`, which must be about the crate and version that the index said
@@ -16,6 +17,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from concurrent.futures import Future
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -48,12 +50,24 @@ from binstall.limits import MAX_CONFIG_JSON_BYTES, MAX_CRATE_BYTES, MAX_INDEX_BY
 from binstall.net.transfers import Transfers, wait
 from binstall.progress import Progress
 from binstall.registry.found import FoundCrate
+from binstall.registry.place import CRATES_IO_PLACE
 from binstall.registry.selection import RegistryChoice
 from binstall.signing.digest import Sha256Verifier
 from binstall.signing.verifier import verify
 
 _UNAUTHORIZED: Final = 401
+_CRATES_IO_CONFIG: Final = b'{"dl": "https://static.crates.io/crates"}'
 _UNAVAILABLE_FOR_LEGAL_REASONS: Final = 451
+
+
+@dataclass(frozen=True, slots=True)
+class _Early:
+    """A `.crate` that was asked for before the index said that it is wanted."""
+
+    url: str
+    headers: Mapping[str, str]
+    """The very object, which is replaced when a token turns out to be wanted."""
+    under_way: Future[Download]
 
 
 class SparseRegistry:
@@ -93,6 +107,25 @@ class SparseRegistry:
             ConfigError, BadRegistryUrl: A token is needed, and cargo's configuration is of no help.
             LocalIOError: `staging` cannot be written.
         """
+        early = self._ask_early(spec, staging)
+        try:
+            config, entry = self._choose(spec)
+        except BaseException:
+            if early is not None:
+                early.under_way.cancel()
+            raise
+        requirement = spec.requirement if spec.requirement is not None else ANY
+        return FoundCrate(
+            manifest=self._manifest(config, entry, staging, early),
+            source=self._choice.source,
+            version_requirement_text=requirement.text,
+            checksum=entry.cksum,
+            trusted_transport=self._choice.place.is_authentic,
+            published=entry.published,
+        )
+
+    def _choose(self, spec: CrateSpec) -> tuple[IndexConfig, IndexEntry]:
+        """Return the version that is wanted, and tell which it is."""
         config, index = self._look_up(spec.name)
         for sentence in index.skipped:
             self._progress.detail(f"skipped: {sentence}")
@@ -104,15 +137,29 @@ class SparseRegistry:
             f"{entry.name} {entry.version}: listed by {self._choice.words}, "
             f".crate SHA-256 {entry.cksum.hex()}"
         )
-        requirement = spec.requirement if spec.requirement is not None else ANY
-        return FoundCrate(
-            manifest=self._manifest(config, entry, staging),
-            source=self._choice.source,
-            version_requirement_text=requirement.text,
-            checksum=entry.cksum,
-            trusted_transport=self._choice.place.is_authentic,
-            published=entry.published,
-        )
+        return config, entry
+
+    def _ask_early(self, spec: CrateSpec, staging: Path) -> _Early | None:
+        """Begin to download the `.crate` of an exact version, if it can be told where it will be."""
+        exact = spec.requirement.exact if spec.requirement is not None else None
+        config = self._config
+        if config is None and self._choice.place == CRATES_IO_PLACE:
+            config = parse_config_json(_CRATES_IO_CONFIG)
+        if (
+            exact is None
+            or config is None
+            or self._choice.place.kind != CRATES_IO_PLACE.kind
+            or "sha256-checksum" in config.template.keys
+        ):
+            return None
+        entry = IndexEntry(spec.name, exact, bytes(32), yanked=False, pubtime=None)
+        try:
+            url = crate_url(config, entry)
+        except RegistryError:
+            return None  # raised again, with the index's words, when the entry is known
+        headers = self._headers
+        what = f"{entry.name}-{exact}.crate"
+        return _Early(url, headers, self._fetch_crate(config, entry, staging, ("sha256",), what))
 
     def _tell_age(self, index: CrateIndex, spec: CrateSpec, entry: IndexEntry) -> None:
         age = self._age
@@ -241,12 +288,24 @@ class SparseRegistry:
             return "check the spelling; https://lib.rs and https://crates.io search all crates"
         return "check the spelling, and whether it is the registry that you mean"
 
-    def _manifest(self, config: IndexConfig, entry: IndexEntry, staging: Path) -> Manifest:
+    def _manifest(
+        self, config: IndexConfig, entry: IndexEntry, staging: Path, early: _Early | None
+    ) -> Manifest:
         name, version = entry.name, str(entry.version)
         what = f"{name}-{version}.crate"
         verifier = Sha256Verifier(entry.cksum, what)
         try:
-            download = wait(self._fetch_crate(config, entry, staging, verifier.digest_names, what))
+            if (
+                early is not None
+                and early.url == crate_url(config, entry)
+                and early.headers is self._headers
+            ):
+                under_way = early.under_way
+            else:
+                if early is not None:
+                    early.under_way.cancel()
+                under_way = self._fetch_crate(config, entry, staging, verifier.digest_names, what)
+            download = wait(under_way)
         except RemoteError as error:
             raise self._failure(error) from error
         try:

@@ -60,8 +60,9 @@ def hosting_service(host: str, github_hosts: Collection[str] = ()) -> str | None
         return "github"
     if name in _EXACT:
         return _EXACT[name]
-    first, dot, _ = name.partition(".")
-    return _FIRST_WORD.get(first) if dot else None
+    first, _, domain = name.partition(".")
+    # `github.com.evil.example` is named for nobody.
+    return _FIRST_WORD.get(first) if domain and domain.partition(".")[0] != "com" else None
 
 
 def read_repository(text: str | None, github_hosts: Collection[str] = ()) -> Repository | None:

@@ -62,11 +62,11 @@ class Bound:
             Unreachable: it took longer than it may.
         """
         while True:
-            until = self._began + self._seconds + self.prober.announced_seconds - self._announced
+            announced = self.prober.announced_seconds
             try:
-                return wait(future, until=until)
+                return wait(future, until=self._began + self._seconds + announced - self._announced)
             except TimeoutError as error:
-                if self.prober.announced_seconds - self._announced > until - self._began - self._seconds:
+                if self.prober.announced_seconds != announced:
                     continue
                 future.cancel()
                 raise Unreachable(

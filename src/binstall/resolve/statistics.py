@@ -7,9 +7,12 @@ nobody's business. Nobody waits long for the answers, and an answer that does no
 
 from __future__ import annotations
 
+import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Final, Literal
+from types import TracebackType
+from typing import Final, Literal, Self
 from urllib.parse import urlencode
 
 from binstall import __version__
@@ -27,12 +30,18 @@ Status = Literal["not-found", "invalid-signature", "installed-from-tarball"]
 
 
 class Statistics:
-    """The reports of one run; made only where the user has consented and it is no dry run."""
+    """The reports of one run, as a context manager; made only where the user consents and it is no dry run.
 
-    def __init__(self, transfers: Transfers, progress: Progress) -> None:
-        self._transfers = transfers
+    They have transfers of their own, opened for the first report: those of the install are stopped as soon as
+    it fails, and a failure may be just what is reported.
+    """
+
+    def __init__(self, open_transfers: Callable[[], Transfers], progress: Progress) -> None:
+        self._open_transfers = open_transfers
         self._progress = progress
+        self._transfers: Transfers | None = None
         self._under_way: list[Future[int]] = []
+        self._lock = threading.Lock()
 
     def report(self, manifest: Manifest, target: TargetTriple, status: Status) -> None:
         """Send one report in the background; the crate is one of crates.io."""
@@ -45,10 +54,27 @@ class Statistics:
                 "status": status,
             }
         )
-        self._under_way.append(self._transfers.run(lambda errand: _post(errand, f"{_URL}?{query}")))
+        with self._lock:
+            if self._transfers is None:
+                self._transfers = self._open_transfers()
+            self._under_way.append(self._transfers.run(lambda errand: _post(errand, f"{_URL}?{query}")))
 
-    def finish(self) -> None:
-        """Wait for what is under way, STATISTICS_TIMEOUT_SECONDS in all, then give it up."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        """Wait for what is under way, STATISTICS_TIMEOUT_SECONDS in all, then give it up; after a signal or
+        a no, wait for nothing."""
+        try:
+            if kind is None or not issubclass(kind, Cancelled | KeyboardInterrupt):
+                self._wait()
+        finally:
+            if self._transfers is not None:
+                self._transfers.close()
+
+    def _wait(self) -> None:
         until = time.monotonic() + STATISTICS_TIMEOUT_SECONDS
         for report in self._under_way:
             try:
@@ -56,13 +82,9 @@ class Statistics:
             except RemoteError as error:
                 self._progress.detail(f"statistics: {error.message}")
             except TimeoutError:
-                report.cancel()
                 self._progress.detail("statistics: no answer in time")
-        self._under_way = []
 
 
 def _post(errand: Errand, url: str) -> int:
-    if errand.stopping.is_set():
-        raise Cancelled("the report was stopped")
     with errand.fetcher.open(url, method="POST", body=b"") as response:
         return response.status

@@ -255,6 +255,7 @@ def test_a_crate_without_manifest_has_none() -> None:
         (crate(entry(b"a-1.0.0/../x")), r"\.\."),
         (crate(entry(b"a-1.0.0/Cargo.toml", MANIFEST)[:-1])[:-30], "ends inside"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "crate",
 )  # fmt: skip
 def test_a_hostile_or_damaged_crate_is_refused(content: bytes, words: str) -> None:
     with pytest.raises(ArchiveError, match=words):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from binstall.errors import ConfigError
 from binstall.formats.credential_protocol import parse_answer, request_line
-from binstall.limits import MAX_CREDENTIAL_BYTES
+from binstall.limits import MAX_PROVIDER_ANSWER_BYTES
 
 HELLO = b'{"v":[1]}\n'
 GOOD = HELLO + b'{"Ok":{"kind":"get","token":"secret","cache":"session","operation_independent":true}}\n'
@@ -73,7 +73,7 @@ def test_a_provider_without_a_token_for_this_registry_leaves_it_to_the_next(kind
         pytest.param(HELLO + b'{"Ok":{"kind":"get","token":1}}', "no token", id="number"),
         pytest.param(HELLO + b"[" * 100_00, "no JSON object", id="depth"),
         pytest.param(b"\xff\n\xff\n", "no JSON object", id="bytes"),
-        pytest.param(b" " * (MAX_CREDENTIAL_BYTES + 1), "MAX_CREDENTIAL_BYTES", id="size"),
+        pytest.param(b" " * (MAX_PROVIDER_ANSWER_BYTES + 1), "MAX_PROVIDER_ANSWER_BYTES", id="size"),
     ],
 )
 def test_anything_else_is_an_error_that_shows_no_token(output: bytes, says: str) -> None:

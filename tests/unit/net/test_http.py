@@ -559,6 +559,20 @@ def test_a_proxy_that_refuses_is_named_without_its_password(
         assert not error.transient
 
 
+@pytest.mark.parametrize("status", [200, 301, 302, 303, 307, 308])
+def test_a_question_with_a_body_goes_to_its_url_alone(
+    fetcher: HttpFetcher, server: Server, status: int
+) -> None:
+    url = server.on("/ask", Answer(status, b"answer", headers={"Location": "/elsewhere"}))
+    headers = {"Authorization": "Bearer x"}
+    with fetcher.open(url, method="POST", headers=headers, body=b"question") as response:
+        assert response.status == status
+        assert b"".join(response.chunks()) == b"answer"
+    assert [(asked.method, asked.path, asked.body) for asked in server.requests] == [
+        ("POST", "/ask", b"question")
+    ]
+
+
 def test_the_issuer_is_read_through_the_proxy(new_fetcher: NewFetcher, server: Server) -> None:
     secret = "Basic " + b64encode(b"me:p").decode()
     with Authority("Other") as other, ConnectProxy(authorization=secret) as proxy:

@@ -193,7 +193,9 @@ def test_a_wrong_password_changes_nothing_and_asks_for_no_new_one(protected: Pat
 
 
 @pytest.mark.parametrize(
-    "data", [b"age-encryption.org/v1\n", b"hello", generate().public_key.base64.encode()]
+    "data",
+    [b"age-encryption.org/v1\n", b"hello", generate().public_key.base64.encode()],
+    ids=["age file", "nothing", "public key"],
 )
 def test_what_is_no_secret_key_has_no_password(data: bytes, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(data)

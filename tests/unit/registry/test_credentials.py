@@ -291,7 +291,7 @@ def test_the_last_global_provider_is_asked_first_and_one_without_a_token_leaves_
         pytest.param("echo secret; exit 3", "exit code 3", id="failed"),
         pytest.param("printf '\\377'", "no text", id="no text"),
         pytest.param("printf 'sec\\033ret'", "characters that no token has", id="control character"),
-        pytest.param("head -c 100000 /dev/zero", "MAX_CREDENTIAL_BYTES", id="endless"),
+        pytest.param("head -c 100000 /dev/zero", "MAX_PROVIDER_ANSWER_BYTES", id="endless"),
     ],
 )
 def test_a_program_that_fails_ends_it_and_shows_no_token(tmp_path: Path, body: str, says: str) -> None:
@@ -316,9 +316,9 @@ def test_a_built_in_provider_that_is_none_here_is_named(line: str) -> None:
 
 
 def test_a_provider_that_takes_too_long_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("binstall.registry.providers.CREDENTIAL_SECONDS", 0.3)
+    monkeypatch.setattr("binstall.registry.providers.PROVIDER_SECONDS", 0.3)
     provider = Script(tmp_path, "exec sleep 60")
-    with pytest.raises(ConfigError, match="CREDENTIAL_SECONDS"):
+    with pytest.raises(ConfigError, match="PROVIDER_SECONDS"):
         authorization(
             MINE + f"credential-provider = 'cargo:token-from-stdout {provider.path}'",
             registry="mine",

@@ -51,6 +51,8 @@ def test_a_mutated_registry_url_is_read_or_refused(text: str) -> None:
 @given(st.text(max_size=60) | st.text(max_size=60).map(lambda text: f"sparse+https://{text}"))
 @example("sparse+https://\ud800/")
 @example("sparse+https://x//")
+@example("sparse+https://\u2024")
+@example("sparse+https://a\u2024\u2024b")
 def test_any_registry_url_is_read_or_refused(text: str) -> None:
     read(text)
 

@@ -178,6 +178,67 @@ def test_a_crate_is_found_with_its_manifest(
     ]
 
 
+CRATES_IO = "https://index.crates.io/"
+CRATES_IO_CRATE = "https://static.crates.io/crates/hello/1.0.0/download"
+
+
+@dataclass
+class PatientWeb(Web):
+    """Answers nothing before the `.crate` of crates.io was asked for."""
+
+    crate_asked: threading.Event = field(default_factory=threading.Event)
+
+    @contextmanager
+    def open(self, url: str, **more: Any) -> Iterator[Response]:
+        if url == CRATES_IO_CRATE:
+            self.crate_asked.set()
+        assert self.crate_asked.wait(10), f"{url} was asked for without the .crate"
+        with super().open(url, **more) as answer:
+            yield answer
+
+
+def crates_io(web: Web) -> Web:
+    web.publish("hello", "1.0.0", crate(), index=CRATES_IO)
+    web.pages[f"{CRATES_IO}config.json"] = b'{"dl": "https://static.crates.io/crates"}'
+    web.pages[CRATES_IO_CRATE] = crate()
+    return web
+
+
+def test_an_exact_version_of_crates_io_is_asked_for_together_with_the_index(tmp_path: Path) -> None:
+    web = crates_io(PatientWeb())
+    found = find(web, tmp_path, "hello@1.0.0", choice=chosen(CRATES_IO))
+    assert found.checksum == sha256(crate()).digest()
+    assert web.urls() == [f"{CRATES_IO}config.json", f"{CRATES_IO}he/ll/hello", CRATES_IO_CRATE]
+
+
+def test_a_crate_that_came_early_is_compared_with_the_index_all_the_same(tmp_path: Path) -> None:
+    web = crates_io(Web())
+    web.pages[CRATES_IO_CRATE] = crate(more="# changed\n")
+    with pytest.raises(ChecksumMismatch):
+        find(web, tmp_path, "hello@1.0.0", choice=chosen(CRATES_IO))
+
+
+def test_where_crates_io_says_another_place_that_one_counts(tmp_path: Path) -> None:
+    web = crates_io(Web())
+    web.pages[f"{CRATES_IO}config.json"] = json.dumps({"dl": DL}).encode()
+    web.pages[CRATES_IO_CRATE] = b"of another time"
+    assert find(web, tmp_path, "hello@1.0.0", choice=chosen(CRATES_IO)).manifest.name == "hello"
+    assert f"{DL}/hello/1.0.0/download" in web.urls()
+
+
+def test_an_early_crate_that_is_not_listed_is_not_used(tmp_path: Path) -> None:
+    web = crates_io(Web())
+    web.pages["https://static.crates.io/crates/hello/1.1.0/download"] = crate(version="1.1.0")
+    with pytest.raises(NoMatchingVersion):
+        find(web, tmp_path, "hello@1.1.0", choice=chosen(CRATES_IO))
+
+
+def test_no_crate_is_asked_for_early_where_nobody_knows_its_place(web: Web, tmp_path: Path) -> None:
+    with pytest.raises(NoMatchingVersion):
+        find(web, tmp_path, "hello@1.1.0")
+    assert web.urls() == [f"{INDEX}config.json", f"{INDEX}he/ll/hello"]
+
+
 def test_nothing_but_the_answer_is_left(web: Web, tmp_path: Path) -> None:
     find(web, tmp_path)
     assert list(tmp_path.iterdir()) == []

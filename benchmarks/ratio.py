@@ -25,6 +25,8 @@ class Row:
     """Our median time divided by the peer's."""
     bound: float
     """The largest ratio that keeps the promise."""
+    is_goal: bool = False
+    """What we want to reach and have not promised: told, but no failure."""
 
     @property
     def holds(self) -> bool:
@@ -51,6 +53,7 @@ def compare(
     *,
     bound: float,
     runs: int = RUNS,
+    is_goal: bool = False,
 ) -> Row:
     """Run both once to warm up, then in turns, and return the ratio of the medians."""
     ours()
@@ -59,14 +62,14 @@ def compare(
     for _ in range(runs):
         our_times.append(seconds_of(ours))
         peer_times.append(seconds_of(peer))
-    return Row(name, median_of(our_times) / median_of(peer_times), bound)
+    return Row(name, median_of(our_times) / median_of(peer_times), bound, is_goal)
 
 
 def print_rows(rows: Iterable[Row]) -> int:
     """Print a line for each row; return 1 if a bound is broken, else 0, as an exit code."""
     missed = False
     for row in rows:
-        mark = "ok" if row.holds else "TOO SLOW"
+        mark = "ok" if row.holds else "goal not reached" if row.is_goal else "TOO SLOW"
         print(f"{row.name:<58} {row.ratio:6.2f}x  (at most {row.bound:.2f}x)  {mark}", flush=True)
-        missed = missed or not row.holds
+        missed = missed or not (row.holds or row.is_goal)
     return int(missed)

@@ -84,12 +84,14 @@ class UsageError(BinstallError):
     """The command line asks for something that contradicts itself."""
 
     exit_code = 2
+    hint = "`--help` lists what a command takes"
 
 
 class ConfigError(BinstallError):
     """A settings or configuration file of this machine cannot be used."""
 
     exit_code = 16
+    hint = "mend or remove what is named, then run the same command again"
 
 
 class TrackingError(ConfigError):
@@ -168,6 +170,7 @@ class MissingSignature(TrustError):
     """A signature was declared by the manifest, or demanded by the user, and is not there."""
 
     exit_code = 41
+    hint = "ask the publisher; a package is never installed without its declared signature"
 
 
 class UnsupportedSignature(TrustError):
@@ -194,12 +197,14 @@ class TemplateError(BinstallError):
     """A template does not parse, or names something that has no value here."""
 
     exit_code = 67
+    hint = "--pkg-url and --bin-dir go before the manifest's templates; tell the publisher"
 
 
 class RemoteError(BinstallError):
     """A URL did not give what was asked of it."""
 
     exit_code = 68
+    hint = "try again later; -v shows every request"
 
     def __init__(self, message: str, *, url: str = "", hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
@@ -253,6 +258,7 @@ class LocalIOError(BinstallError):
     """This machine's file system refused."""
 
     exit_code = 74
+    hint = "mend what is named, then run the same command again"
 
 
 class CompileFailed(BinstallError):
@@ -265,12 +271,14 @@ class UnknownRegistry(BinstallError):
     """A registry is named that no configuration defines."""
 
     exit_code = 75
+    hint = "define it in cargo's configuration, or pass --index"
 
 
 class RegistryError(BinstallError):
     """A registry answered something that cannot be used."""
 
     exit_code = 76
+    hint = "check the name of the crate, and which registry is asked; -v shows every request"
 
 
 class CrateNotFound(RegistryError):
@@ -288,11 +296,14 @@ class ChecksumMismatch(RegistryError):
 class ManifestError(RegistryError):
     """`Cargo.toml` of a published crate does not parse, or contradicts itself."""
 
+    hint = "tell the publisher; another version of the crate may be sound"
+
 
 class LocalManifestError(ManifestError):
     """`Cargo.toml` given by path or found in a workspace cannot be used."""
 
     exit_code = 99
+    hint = "mend the manifest that is named, or point --manifest-path at another"
 
 
 class NotInstalled(BinstallError):
@@ -306,12 +317,14 @@ class BadRegistryUrl(BinstallError):
     """A registry URL from the environment or a configuration does not parse."""
 
     exit_code = 79
+    hint = "a sparse index is written sparse+https://HOST/PATH/"
 
 
 class BadVersion(BinstallError):
     """A version or version requirement does not parse."""
 
     exit_code = 80
+    hint = "a version has three parts, such as 1.2.3; a requirement is written as in Cargo.toml"
 
 
 class SuperfluousVersion(BinstallError):
@@ -324,6 +337,7 @@ class NoBinaries(BinstallError):
     """The crate has no binary to install."""
 
     exit_code = 86
+    hint = "it is a library: `cargo add` takes it"
 
 
 class NoTarget(BinstallError):
@@ -336,6 +350,7 @@ class InstallError(BinstallError):
     """The binaries cannot be taken out of the package or put in place."""
 
     exit_code = 88
+    hint = "nothing was changed; mend what is named, or tell the publisher"
 
 
 class ArchiveError(InstallError):
@@ -354,18 +369,21 @@ class NoPackage(BinstallError):
     """The manifest has no `[package]`."""
 
     exit_code = 89
+    hint = "point --manifest-path at the Cargo.toml of a package, or of its workspace"
 
 
 class DuplicateSource(BinstallError):
     """Two binaries would come from the same path of the archive."""
 
     exit_code = 90
+    hint = "bin-dir must tell the binaries apart, by { bin }; tell the publisher"
 
 
 class NothingFound(BinstallError):
     """No package for this machine exists where the manifest points."""
 
     exit_code = 94
+    hint = "--targets and --pkg-url look elsewhere; -v shows every place that was tried"
 
 
 class UnknownFormat(BinstallError):
@@ -379,6 +397,7 @@ class BadTarget(BinstallError):
     """A target triple does not parse."""
 
     exit_code = 97
+    hint = "a target triple is written like x86_64-unknown-linux-musl"
 
 
 class GitError(BinstallError):

@@ -110,6 +110,21 @@ def detect_host() -> HostFacts:
     return detect(surroundings())
 
 
+def glibc_version() -> tuple[int, ...] | None:
+    """Return the version of this machine's glibc, such as (2, 36), as this very process runs with it.
+
+    None where this Python runs with another C library; there may be a glibc beside it all the same.
+    """
+    try:
+        words = (os.confstr("CS_GNU_LIBC_VERSION") or "").split()
+    except (AttributeError, OSError, ValueError):
+        return None
+    if len(words) != 2 or words[0] != "glibc":
+        return None
+    parts = words[1].split(".")
+    return tuple(int(part) for part in parts) if all(part.isdecimal() for part in parts) else None
+
+
 def detect(around: Surroundings) -> HostFacts:
     """Draw the conclusions from `around` and the files under its root; runs nothing, raises nothing."""
     system = around.platform

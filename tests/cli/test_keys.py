@@ -147,6 +147,11 @@ def test_a_wrong_key_is_told_with_what_to_do(
 def test_a_secret_in_a_variable_without_a_value_is_told(user: User) -> None:
     done = user.run("pubkey", variables={"BINSTALL_SIGNING_KEY": ""})
     assert done.code == 2 and "BINSTALL_SIGNING_KEY is empty" in done.err
+    done = user.run("pubkey", "-s", "-")
+    assert done.code == 2 and "standard input is empty" in done.err
+    # One that is not needed may be set to nothing, as a job does that serves all kinds of keys.
+    done = user.run("pubkey", "-s", "plain.key", variables={"BINSTALL_AGE_IDENTITY": ""})
+    assert (done.code, done.out) == (0, f"{PUBLIC.splitlines()[-1]}\n")
 
 
 # password

@@ -86,6 +86,14 @@ def test_the_key_may_come_from_input_or_the_environment(user: User, key: SecretK
     accepted(user, key, *FILES)
 
 
+def test_an_empty_trusted_comment_is_the_default_one(user: User, key: SecretKey) -> None:
+    assert user.run("sign", "-s", "../secret/plain", "-t", "", FILES[0]).code == 0
+    text = (user.home / f"{FILES[0]}.sig").read_text()
+    assert f"\tfile:{NAMES[0]}\thashed" in text
+    assert user.run("sign", "--jit", "--offline", "-t", "", *FILES).code == 0
+    assert f"\tfile:{NAMES[1]}\thashed\tcrate:" in (user.home / f"{FILES[1]}.sig").read_text()
+
+
 @pytest.mark.parametrize("how", ["file", "descriptor", "variable"])
 @posix_only
 def test_the_password_needs_no_terminal(how: str, user: User, key: SecretKey, tmp_path: Path) -> None:

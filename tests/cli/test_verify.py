@@ -177,6 +177,19 @@ def test_results_come_in_order_and_failures_once_more_at_the_end(
     assert "3 of 5 files failed" in err
 
 
+def test_a_file_that_one_may_not_read_is_74_and_stops_no_other(
+    folder: Path, key: SecretKey, said: Said
+) -> None:
+    for name in ("a", "b"):
+        signed(key, name)
+    Path("a").chmod(0)
+    if os.access("a", os.R_OK):
+        pytest.skip("this user may read any file")
+    code, out, err = said("a", "b", "-P", key.public_key.base64)
+    assert (code, out.splitlines()[0]) == (74, "a: FAILED")
+    assert "b: verified" in out and "a cannot be read: Permission denied" in err
+
+
 def test_quiet_tells_failures_only(folder: Path, key: SecretKey, said: Said) -> None:
     signed(key, "a", "timestamp:1\tfile:other")
     assert said("-q", "a", "-P", key.public_key.base64) == (0, "", "")

@@ -16,6 +16,7 @@ from binstall.hosting.packing import build_crate
 from binstall.signing.minisign_keys import generate
 from support_check import GNU, MAC, URL, WINDOWS, Project, needs_cargo, needs_git, tool_environment
 from support_files import tree
+from support_keys import posix_only
 from support_machine import Machine, Run
 from support_registry import TARGET, Publisher
 
@@ -368,6 +369,22 @@ def test_nothing_but_our_stamp_may_be_uncommitted(publishing: Machine) -> None:
     project.git("reset", "-q")
     (project.folder / ".gitignore").unlink()
     assert ".gitignore" in problem()
+
+
+@posix_only
+def test_our_stamp_may_be_uncommitted_behind_a_link(publishing: Machine, project: Project) -> None:
+    real = project.folder / "real.toml"
+    project.manifest.rename(real)
+    project.manifest.symlink_to(real.name)
+    project.commit()
+    key = project.key.public_key.base64
+    publishing.run("stamp", "-P", key, "--file", "{ url }.sig").expect(0)
+    assert project.manifest.is_symlink()
+    assert "real.toml" in project.git("diff")
+    project.release(GNU, sign=True)
+    check(publishing).expect(0)
+    real.write_text(f"{real.read_text()}# more\n")
+    assert "not committed: real.toml" in check(publishing).expect(99).out
 
 
 def test_the_very_crate_is_judged(publishing: Machine, project: Project) -> None:

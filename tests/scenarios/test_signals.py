@@ -17,7 +17,7 @@ from support_registry import TARGET, Publisher
 
 BINARIES = {"hello": b"#!/bin/sh\necho one\n", "second": b"#!/bin/sh\necho two\n"}
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")
-MOMENTS = 60
+MOMENTS = 12
 """How many of all moments are tried, over all signals."""
 
 

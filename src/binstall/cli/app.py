@@ -122,6 +122,7 @@ def over(code: int) -> int:
 
 def run(command: click.Command, name: str, arguments: list[str]) -> int:
     """Run a command line to its exit code; nothing but a bug in Python itself escapes from here."""
+    _have_all_streams()
     arrived: list[int] = []
     _stop_on_signals(arrived)
     try:
@@ -197,7 +198,23 @@ def _stop_on_signals(arrived: list[int]) -> None:
 
 
 def _is_ours(handler: object) -> bool:
-    return getattr(handler, "__qualname__", "").startswith("_stop_on_signals.")
+    return str(getattr(handler, "__module__", "")).startswith(("binstall.", "__main__"))
+
+
+def _have_all_streams() -> None:
+    """Put something behind each standard stream that was closed before we began.
+
+    Otherwise the next file that is opened would take its number, and be written to by whoever means to
+    print; and Python has None where the stream should be.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    sys.stdin = sys.stdin or open(os.devnull, encoding="utf-8")  # noqa: PTH123
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123
 
 
 __all__ = ["Command", "cli", "main", "over", "report", "run"]

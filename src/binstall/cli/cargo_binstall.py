@@ -21,7 +21,7 @@ from binstall import __version__
 from binstall.cli.app import over, run
 from binstall.cli.install import check_words, level_of, request_from, settings_for, surroundings
 from binstall.cli.install_options import OUTPUT, WHITHER, shared_options
-from binstall.cli.params import Command, Option, expand_greedy, refuse_dashed_values
+from binstall.cli.params import Command, Option, expand_greedy
 from binstall.cli.report import build_lines, signature_words
 from binstall.cli.request import InstallRequest
 from binstall.cli.session import run_install
@@ -280,9 +280,7 @@ def _print_version(*, verbose: bool) -> None:
 
 class _CargoBinstall(Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        words = expand_greedy(args, "--bin")
-        refuse_dashed_values(self, ctx, words)
-        return super().parse_args(ctx, words)
+        return super().parse_args(ctx, expand_greedy(args, "--bin"))
 
 
 command = _CargoBinstall(

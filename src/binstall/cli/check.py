@@ -13,6 +13,7 @@ import click
 
 from binstall.cli.connect import registry_options
 from binstall.cli.params import Command, Option, expand_greedy
+from binstall.cli.secret_options import TakenVariables
 from binstall.cli.terminal import Level, Terminal
 from binstall.errors import BadTarget, BinstallError, LocalManifestError, NoBinaries, UsageError
 
@@ -57,6 +58,7 @@ def _check(terminal: Terminal, options: dict[str, Any]) -> int:
     from binstall.registry.cargo_home import user_home
 
     _refuse_contradictions(options)
+    TakenVariables()  # programs that are asked below need none of our secrets
     process = dict(os.environ)
     around = Surroundings(process, Path.cwd(), user_home(process))
     targets = [parse_target(word.strip()) for text in options["targets"] for word in text.split(",")]
@@ -214,7 +216,7 @@ class _Check(Command):
         return super().parse_args(ctx, expand_greedy(args, "--targets"))
 
 
-_PATH = click.Path(path_type=Path)
+_PATH = click.Path(path_type=Path, readable=False)
 
 command = _Check(
     "check",

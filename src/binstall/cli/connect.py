@@ -236,7 +236,6 @@ def registry_options(group: str) -> list[click.Parameter]:
             metavar="FILE",
             multiple=True,
             group=group,
-            envvar="BINSTALL_HTTPS_ROOT_CERTS",
             help="Trust these certificates too, PEM or DER. Environment: BINSTALL_HTTPS_ROOT_CERTS.",
         ),
         Option(

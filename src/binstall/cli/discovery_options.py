@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -108,6 +109,7 @@ def discovery_fields(options: dict[str, Any], working_directory: Path) -> dict[s
 def open_prober(request: InstallRequest, transfers: Transfers, progress: Progress) -> GitHubProber:
     """Return what candidates are asked about with; closed by the caller."""
     from binstall.net.github_tokens import TokenPlaces, configured_hosts
+    from binstall.net.mirror import is_mirrored
     from binstall.resolve.github_prober import GitHubProber
 
     around = request.surroundings
@@ -118,4 +120,5 @@ def open_prober(request: InstallRequest, transfers: Transfers, progress: Progres
         hosts=configured_hosts(around.environment),
         token=request.github_token,
         discover=request.discover_github_token,
+        is_mirrored=partial(is_mirrored, request.mirrors),
     )

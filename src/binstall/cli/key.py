@@ -176,7 +176,7 @@ def _write(
 def _output_option(required: bool) -> click.Parameter:
     return Option(
         ["-o", "--output", "output"],
-        type=click.Path(path_type=Path),
+        type=click.Path(path_type=Path, readable=False),
         metavar="FILE",
         required=required,
         group=_OUT,
@@ -196,7 +196,7 @@ def _quiet_option() -> click.Parameter:
 
 
 def _file_argument() -> click.Parameter:
-    return click.Argument(["file"], type=click.Path(path_type=Path), metavar="FILE")
+    return click.Argument(["file"], type=click.Path(path_type=Path, readable=False), metavar="FILE")
 
 
 _age_command = Command(
@@ -206,7 +206,7 @@ _age_command = Command(
         _output_option(required=False),
         Option(
             ["-i", "--identity", "identity"],
-            type=click.Path(path_type=Path),
+            type=click.Path(path_type=Path, readable=False),
             metavar="FILE",
             group=_IN,
             common=True,

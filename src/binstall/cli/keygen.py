@@ -90,7 +90,7 @@ command = Command(
     params=[
         Option(
             ["-s", "--secret-key", "secret_key"],
-            type=click.Path(path_type=Path),
+            type=click.Path(path_type=Path, readable=False),
             metavar="FILE",
             group=_FILES,
             common=True,
@@ -99,7 +99,7 @@ command = Command(
         ),
         Option(
             ["-p", "--public-key-file", "public_key"],
-            type=click.Path(path_type=Path),
+            type=click.Path(path_type=Path, readable=False),
             metavar="FILE",
             group=_FILES,
             common=True,
@@ -114,7 +114,7 @@ command = Command(
         ),
         Option(
             ["--stamp"],
-            type=click.Path(path_type=Path),
+            type=click.Path(path_type=Path, readable=False),
             metavar="CARGO_TOML",
             group=_FILES,
             common=True,

@@ -79,6 +79,10 @@ class Command(click.Command):
         super().__init__(*args, **kwargs)
         self.example = example
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        refuse_dashed_values(self, ctx, args)
+        return super().parse_args(ctx, args)
+
     def make_parser(self, ctx: click.Context) -> Any:
         """Let `-q` be found at once: click looks for a long option of that name first, and to make the error
         that it then catches it loads translations and a spell checker, a tenth of a short command's time."""

@@ -77,7 +77,7 @@ command = Command(
     params=[
         Option(
             ["-s", "--secret-key", "secret_key"],
-            type=click.Path(path_type=Path),
+            type=click.Path(path_type=Path, readable=False),
             metavar="FILE",
             group=_KEY,
             common=True,
@@ -92,7 +92,7 @@ command = Command(
         ),
         Option(
             ["--new-password-file"],
-            type=click.Path(path_type=Path),
+            type=click.Path(path_type=Path, readable=False),
             metavar="FILE",
             group=_NEW,
             common=True,

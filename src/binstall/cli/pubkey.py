@@ -42,7 +42,7 @@ command = Command(
         *secret_options(),
         Option(
             ["-p", "--public-key-file", "public_key"],
-            type=click.Path(path_type=Path),
+            type=click.Path(path_type=Path, readable=False),
             metavar="FILE",
             group=_OUTPUT,
             common=True,

@@ -27,7 +27,7 @@ def public_key_options(group: str) -> list[click.Parameter]:
         ),
         Option(
             ["-p", "--public-key-file", "public_key_file"],
-            type=click.Path(path_type=Path),
+            type=click.Path(path_type=Path, readable=False),
             metavar="FILE",
             group=group,
             common=True,

@@ -17,7 +17,7 @@ from binstall.cli.params import Option
 from binstall.cli.terminal import Terminal
 from binstall.errors import Cancelled, UsageError
 from binstall.limits import MAX_AGE_FILE_BYTES
-from binstall.publish.key_files import IDENTITY_VARIABLE, KEY_VARIABLE, KeySource, StoredText
+from binstall.publish.key_files import IDENTITY_VARIABLE, KEY_VARIABLE, KeySource, StoredText, empty
 from binstall.publish.key_kinds import KeyKind, kind_of
 from binstall.publish.key_places import default_folder, default_secret_key
 from binstall.publish.passwords import PASSWORD_VARIABLE, Passwords, Prompt
@@ -32,7 +32,7 @@ def secret_key_option(what: str = "Secret key file, `-` for standard input.") ->
     """Return `-s`."""
     return Option(
         ["-s", "--secret-key", "secret_key"],
-        type=click.Path(path_type=Path),
+        type=click.Path(path_type=Path, readable=False),
         metavar="FILE",
         group=SECRETS,
         common=True,
@@ -45,7 +45,7 @@ def identity_option() -> click.Parameter:
     """Return `-i`."""
     return Option(
         ["-i", "--identity", "identities"],
-        type=click.Path(path_type=Path),
+        type=click.Path(path_type=Path, readable=False),
         metavar="FILE",
         multiple=True,
         group=SECRETS,
@@ -60,7 +60,7 @@ def password_options(group: str = SECRETS) -> list[click.Parameter]:
     return [
         Option(
             ["--password-file"],
-            type=click.Path(path_type=Path),
+            type=click.Path(path_type=Path, readable=False),
             metavar="FILE",
             group=group,
             common=True,
@@ -136,11 +136,11 @@ def key_source(
         raise UsageError("standard input can hold one of key, identity and password")
     stored = [stored_text("-i", path) for path in identities]
     if not stored and variables.identity is not None:
-        stored = [_from_variable(IDENTITY_VARIABLE, variables.identity)]
+        stored = [StoredText(IDENTITY_VARIABLE, None, variables.identity)]
     if secret_key is not None:
         key = stored_text("-s", secret_key)
     elif variables.key is not None:
-        key = _from_variable(KEY_VARIABLE, variables.key)
+        key = _at_hand(KEY_VARIABLE, variables.key)
     else:
         path = default_secret_key(keys_folder())
         if not path.exists():
@@ -156,12 +156,12 @@ def stored_text(option: str, path: Path) -> StoredText:
     """Return the file that `option` was given, or the content of standard input.
 
     Raises:
-        UsageError: the key itself was given where its file belongs.
+        UsageError: the key itself was given where its file belongs, or standard input is empty.
         LocalIOError: standard input cannot be read.
     """
     if path == STANDARD_INPUT:
         name = "standard input"
-        return StoredText(name, None, read_stream(sys.stdin.fileno(), MAX_AGE_FILE_BYTES, name))
+        return _at_hand(name, read_stream(sys.stdin.fileno(), MAX_AGE_FILE_BYTES, name))
     refuse_key_text(option, path)
     return StoredText(str(path), path)
 
@@ -185,9 +185,9 @@ def refuse_key_text(option: str, path: Path) -> None:
     )
 
 
-def _from_variable(name: str, content: Secret) -> StoredText:
+def _at_hand(name: str, content: Secret) -> StoredText:
     if not content:
-        raise UsageError(f"{name} is empty", hint="a CI secret without a value looks like this")
+        raise empty(name)
     return StoredText(name, None, content)
 
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -30,7 +31,7 @@ from binstall.cli.parties import QuickInstallMaker, build, parties_of
 from binstall.cli.report import already_object, build_object, failure_object, install_object
 from binstall.cli.request import InstallRequest
 from binstall.cli.terminal import Terminal
-from binstall.errors import BinstallError, Cancelled, Stopped
+from binstall.errors import BadTarget, BinstallError, Cancelled, Stopped
 from binstall.formats.cargo_config import CargoConfig
 from binstall.formats.target import TargetTriple, parse_target
 from binstall.formats.tracking import Installed, InstalledCrate
@@ -38,6 +39,7 @@ from binstall.formats.version import CrateSpec, is_settled
 from binstall.install.compile import Build
 from binstall.install.installer import Installer, LocalSource, Prepared, Source
 from binstall.install.recovery import recover
+from binstall.install.runnable import RunsHere
 from binstall.install.signals import despite_signals
 from binstall.install.staging import Staging
 from binstall.install.tracker import Tracker
@@ -201,6 +203,7 @@ class _Run:
             overrides=request.overrides,
             policy=request.policy,
             bins=request.bins,
+            here=_runs_here(),
             allow_name_mismatch=request.allow_name_mismatch,
             parties=parties,
             prober=prober,
@@ -287,6 +290,18 @@ def _targets(request: InstallRequest) -> tuple[TargetTriple, ...]:
     return tuple(parse_target(text) for text in preferred_targets(detect_host()))
 
 
+def _runs_here() -> RunsHere:
+    """Return what this machine can start; a machine that is not known can start nothing of its own."""
+    from binstall.formats.host import preferred_targets
+    from binstall.machine import detect_host, glibc_version
+
+    try:
+        targets = frozenset(preferred_targets(detect_host()))
+    except BadTarget:
+        targets = frozenset()
+    return RunsHere(targets, glibc_version())
+
+
 def _transfers(request: InstallRequest, setting: _Setting, terminal: Terminal) -> Transfers:
     return open_transfers(
         request.surroundings,
@@ -350,6 +365,8 @@ def _prepare(
     ):
         return installed
     found = installer.find(spec, staging.subfolder("crate"))
+    if installed is None and setting.tracker is not None and not request.force:
+        installed = setting.tracker.installed(found.manifest.name)  # the registry may spell it otherwise
     if installed is not None and spec.requirement is None and found.manifest.version == installed.version:
         return installed
     return installer.prepare(spec, found, staging.subfolder("package"), staging.install_dir)
@@ -393,7 +410,10 @@ def path_note(request: InstallRequest, bin_dir: Path) -> str | None:
     folders = request.surroundings.environment.get("PATH", "").split(os.pathsep)
     if any(folder and os.path.realpath(folder) == os.path.realpath(bin_dir) for folder in folders):
         return None
-    line = f'setx PATH "{bin_dir};%PATH%"' if os.name == "nt" else f'export PATH="{bin_dir}:$PATH"'
+    words = str(bin_dir)
+    if not words.isprintable() or '"' in words:
+        return f"{bin_dir} is not on PATH"
+    line = f'setx PATH "{words};%PATH%"' if os.name == "nt" else f'export PATH={shlex.quote(words)}:"$PATH"'
     return f"{bin_dir} is not on PATH; this line adds it: {line}"
 
 

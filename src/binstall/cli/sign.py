@@ -49,6 +49,8 @@ def _run(quiet: bool, just_in_time: bool, files: tuple[Path, ...], **options: An
     files = (*files, *options.pop("more_files"))
     with Terminal(Level.ERROR if quiet else Level.INFO).open() as terminal, hold_secrets():
         variables = TakenVariables()
+        # As minisign does: a variable without a value must not cost the names that bind a signature.
+        options["trusted"] = options["trusted"] or None
         if not files:
             raise UsageError("there is no file to sign", hint="name one or more: binstall sign FILE")
         for name, letters in (_OF_A_KEPT_KEY if just_in_time else _OF_JUST_IN_TIME).items():
@@ -188,7 +190,7 @@ def _show(terminal: Terminal, signed: tuple[SignedFile, ...]) -> None:
 
 
 def _params() -> list[click.Parameter]:
-    path = click.Path(path_type=Path)
+    path = click.Path(path_type=Path, readable=False)
     return [
         click.Argument(["files"], nargs=-1, type=path, metavar="FILE..."),
         Option(

@@ -53,7 +53,7 @@ command = Command(
     params=[
         Option(
             ["--manifest-path"],
-            type=click.Path(path_type=Path),
+            type=click.Path(path_type=Path, readable=False),
             default=Path("Cargo.toml"),
             metavar="PATH",
             group=_WHICH,

@@ -151,8 +151,10 @@ class Terminal:
                 self._bars.stop()
                 self._bars = None
         for stream in (self._out, self._err):
-            with contextlib.suppress(OSError, ValueError):
+            try:
                 stream.flush()
+            except (OSError, ValueError):
+                _give_up(stream)
 
     @contextlib.contextmanager
     def open(self) -> Iterator[Terminal]:
@@ -172,11 +174,14 @@ class Terminal:
                 self._write(self._err, line)
 
     def _write(self, stream: TextIO, line: str) -> None:
-        with self._lock, contextlib.suppress(BrokenPipeError):
+        with self._lock:
             try:
-                print(line, file=stream, flush=True)
-            except UnicodeEncodeError:
-                print(line.encode("ascii", "backslashreplace").decode("ascii"), file=stream, flush=True)
+                try:
+                    print(line, file=stream, flush=True)
+                except UnicodeEncodeError:
+                    print(line.encode("ascii", "backslashreplace").decode("ascii"), file=stream, flush=True)
+            except (OSError, ValueError):
+                _give_up(stream)
 
     def _painted(self, code: str, words: str) -> str:
         return f"\x1b[{code}m{words}\x1b[0m" if self._colour else words
@@ -212,6 +217,18 @@ class _Bar:
 
     def done(self) -> None:
         self._bars.remove_task(self._task)
+
+
+def _give_up(stream: TextIO) -> None:
+    """Send to nowhere what is still to be written to a stream that takes no more.
+
+    Whoever read it has gone, or its disk is full. What is under way goes on to its end, and says by its
+    exit code how it ended; Python, which flushes at exit, finds nothing to complain about.
+    """
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
 
 
 def _is_terminal(stream: TextIO | None) -> bool:

@@ -162,7 +162,7 @@ def _failure(file: Path | None, error: BinstallError) -> dict[str, Any]:
     }
 
 
-_PATH = click.Path(path_type=Path)
+_PATH = click.Path(path_type=Path, readable=False)
 
 command = Command(
     "verify",

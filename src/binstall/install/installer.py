@@ -14,7 +14,8 @@ stops there, and a question to the user stands exactly between the two.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+import tempfile
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +40,7 @@ from binstall.formats.url import host_of
 from binstall.formats.version import CrateSpec
 from binstall.install.compile import Build
 from binstall.install.layout import InstallPlan, plan_layout
+from binstall.install.runnable import NotRunnable, RunsHere, check_runnable
 from binstall.install.ways import Parties, Ways
 from binstall.limits import MAX_PACKAGE_BYTES, MAX_SIGNATURE_BYTES, RESOLUTION_TIMEOUT_SECONDS
 from binstall.net.transfers import Transfers, wait
@@ -107,6 +109,9 @@ class Prepared:
         )
 
 
+Unpack = Callable[[Candidate, VerifiedFile], Prepared]
+
+
 class Installer:
     """Turns crate specs into verified, unpacked packages, one after another."""
 
@@ -122,6 +127,7 @@ class Installer:
         bins: tuple[str, ...] = (),
         allow_name_mismatch: frozenset[str] = frozenset(),
         parties: Parties | None = None,
+        here: RunsHere | None = None,
         prober: Prober | None = None,
         github_hosts: Collection[str] = (),
         resolution_seconds: float = RESOLUTION_TIMEOUT_SECONDS,
@@ -135,6 +141,7 @@ class Installer:
         self._overrides = overrides
         self._policy = policy
         self._bins = bins
+        self._here = here
         self._allow_name_mismatch = allow_name_mismatch
         self._ways = Ways(parties or Parties(), targets=targets, overrides=overrides, policy=policy)
         self._prober = prober or PlainProber(transfers)
@@ -169,10 +176,21 @@ class Installer:
             TrustError: the package is not what its publisher signed. Final.
             BinstallError: everything else that the floors below document.
         """
-        obtained = self._ways.obtain(found, _Seeker(self, found, staging))
-        if isinstance(obtained, Build):
-            return obtained
-        candidate, package = obtained
+
+        def unpacked(candidate: Candidate, package: VerifiedFile) -> Prepared:
+            return self._unpack(spec, found, candidate, package, staging, install_folder)
+
+        return self._ways.obtain(found, _Seeker(self, found, staging, unpacked))
+
+    def _unpack(
+        self,
+        spec: CrateSpec,
+        found: FoundCrate,
+        candidate: Candidate,
+        package: VerifiedFile,
+        staging: Path,
+        install_folder: Path,
+    ) -> Prepared:
         manifest = found.manifest
         layout = plan_layout(
             manifest.binaries,
@@ -182,9 +200,16 @@ class Installer:
             bin_dir=candidate.meta.bin_dir,
             values={**candidate.values, **({"repo": manifest.repository} if manifest.repository else {})},
         )
-        extraction = extract(package, candidate.format, layout.wanted, staging)
+        fresh = Path(tempfile.mkdtemp(prefix="unpacked-", dir=staging))
+        extraction = extract(package, candidate.format, layout.wanted, fresh)
         plan = layout.settle(extraction, install_folder)
-        for warning in plan.warnings:
+        warnings = list(plan.warnings)
+        if self._here is not None:
+            for placement in plan.placements:
+                name = placement.destination.name
+                doubt = check_runnable(placement.staged, name, candidate.target, self._here)
+                warnings += [doubt] if doubt is not None else []
+        for warning in warnings:
             self._progress.warn(warning)
         names = ", ".join(placement.destination.name for placement in plan.placements)
         self._progress.stage(f"unpacked {names}")
@@ -219,29 +244,46 @@ class Installer:
         bound = Bound(PlainProber(self._transfers), self._resolution_seconds)
         return Search(manifest.name, by_target, bound, self._progress)
 
-    def take(
-        self, search: Search, found: FoundCrate, staging: Path
-    ) -> tuple[Candidate, VerifiedFile] | None:
-        """Return the first package of the walk, fetched and verified; None if there is none.
+    def take(self, search: Search, found: FoundCrate, staging: Path, unpacked: Unpack) -> Prepared | None:
+        """Return the first package of the walk, fetched, verified and unpacked; None if there is none.
+
+        A package whose programs cannot start on this machine leads to the next target's.
 
         Raises:
+            NotRunnable: there are packages, and none of them holds programs that can start here.
             BinstallError: there is one that cannot be used, or nobody can tell.
         """
+        useless: NotRunnable | None = None
         for candidate in search.existing():
             try:
-                try:
-                    return candidate, self._download_and_verify(found, candidate, staging)
-                except RemoteError as error:
-                    if not self._knows_another_way(candidate, error):
-                        raise
-                    return candidate, self._download_and_verify(found, candidate, staging)
+                package = self._fetched(found, candidate, staging)
             except RemoteError as error:
                 search.passed_over(candidate, error)
+                continue
+            try:
+                return unpacked(candidate, package)
+            except NotRunnable as error:
+                self._progress.warn(error.message)
+                useless = useless or error
+        if useless is not None:
+            raise useless
         return None
+
+    def _fetched(self, found: FoundCrate, candidate: Candidate, staging: Path) -> VerifiedFile:
+        try:
+            return self._download_and_verify(found, candidate, staging)
+        except RemoteError as error:
+            if not self._knows_another_way(candidate, error):
+                raise
+        return self._download_and_verify(found, candidate, staging)
 
     def ask(self, candidate: Candidate) -> None:
         """Return if the candidate exists; raise RemoteError if it does not, or nobody can tell."""
-        wait(self._prober.exists(candidate.url))
+        try:
+            wait(self._prober.exists(candidate.url))
+        except RemoteError as error:
+            if not self._knows_another_way(candidate, error):
+                raise
 
     def _knows_another_way(self, candidate: Candidate, error: RemoteError) -> bool:
         """Tell whether a package of the publisher that a plain request did not find is there after all."""
@@ -378,14 +420,15 @@ class _Seeker:
     installer: Installer
     found: FoundCrate
     staging: Path
+    unpacked: Unpack
 
     def search(self, by_target: Iterable[Sequence[Candidate]] | None = None) -> Search:
         if by_target is None:
             return self.installer.publisher_search(self.found)
         return self.installer.third_party_search(self.found.manifest, by_target)
 
-    def take(self, search: Search) -> tuple[Candidate, VerifiedFile] | None:
-        return self.installer.take(search, self.found, self.staging)
+    def take(self, search: Search) -> Prepared | None:
+        return self.installer.take(search, self.found, self.staging, self.unpacked)
 
     def ask(self, candidate: Candidate) -> None:
         self.installer.ask(candidate)

@@ -24,7 +24,7 @@ from binstall.errors import RemoteError, Unreachable
 from binstall.limits import MAX_API_ANSWER_BYTES, MAX_RELEASE_ASSETS
 from binstall.net.fetcher import Response
 from binstall.net.github_tokens import Token
-from binstall.net.retry import expect, retry_after
+from binstall.net.retry import TryAgain, expect, retry_after
 from binstall.net.transfers import Errand
 
 PUBLIC_HOST: Final = "github.com"
@@ -244,7 +244,10 @@ def _answer(
             return body
 
     try:
-        return errand.patience().until_settled(attempt)
+        # A stranger can ask for each file instead; only who has a token may find private ones here alone.
+        return errand.patience().until_settled(attempt) if token is not None else attempt()
+    except TryAgain as again:
+        return Trouble(again.error)
     except RemoteError as error:
         return Trouble(error)
 

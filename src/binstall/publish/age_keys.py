@@ -21,6 +21,7 @@ from binstall.publish.secrets import Secret, read_secret
 
 _NATIVE_RECIPIENT = re.compile(r"age1[ac-hj-np-z02-9]{58}\Z")
 _RECIPIENT_START = ("age1", "ssh-", "ecdsa-", "sk-")
+_OF_MINISIGN = {KeyKind.MINISIGN_PUBLIC, KeyKind.MINISIGN_SECRET, KeyKind.MINISIGN_SIGNATURE}
 _PLUGINS_NEVER = "age plugins are programs of others and never run; use a native age key or an ssh key"
 
 
@@ -44,6 +45,13 @@ def parse_recipients(words: Sequence[str]) -> list[Any]:
         else:
             path = Path(word)
             text = _read_public(path)
+            kind = kind_of(text)
+            if kind in _OF_MINISIGN:
+                raise AgeError(
+                    f"{path} holds {kind.words} where age recipients belong",
+                    reason="kind",
+                    hint=kind.option,
+                )
             lines += [(f"{path}, line {at}", line) for at, line in _told_lines(text, str(path))]
     if not lines:
         raise AgeError("no recipient was given, or the file of recipients is empty", reason="recipient")

@@ -47,9 +47,10 @@ def uncommitted_files(
     if status is None:
         return None
     found = []
+    manifest = Path(os.path.realpath(package.manifest_path))  # behind a link it may have any name
     for state, path in _entries(status, top):
         name = os.path.relpath(path, here).replace(os.sep, "/")
-        if path.name == _MANIFEST and _differs_in_stamp_alone(path, environment):
+        if (path.name == _MANIFEST or path == manifest) and _differs_in_stamp_alone(path, environment):
             continue
         is_deleted = "D" in state and here in path.parents and not _is_of_another_package(path, here)
         if name in names or is_deleted or name.startswith("../"):
@@ -69,7 +70,7 @@ def _is_of_another_package(path: Path, folder: Path) -> bool:
 
 
 def _differs_in_stamp_alone(manifest: Path, environment: Mapping[str, str]) -> bool:
-    committed = ask_git(manifest.parent, environment, "show", f"HEAD:./{_MANIFEST}")
+    committed = ask_git(manifest.parent, environment, "show", f"HEAD:./{manifest.name}")
     if committed is None:
         return False
     try:

@@ -7,13 +7,11 @@ base table; its signature must still name this crate and version, if it names an
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from binstall.errors import BadTarget, MissingSignature, UnsupportedSignature
+from binstall.errors import MissingSignature, UnsupportedSignature
 from binstall.formats.manifest import Manifest, SigningConfig
-from binstall.formats.target import TargetTriple, parse_target
-from binstall.limits import MAX_NAME_CHARACTERS
 from binstall.publish.file_facts import facts_of
 from binstall.publish.verify_files import Demand, default_names
 from binstall.signing.binding import Expected
@@ -84,24 +82,3 @@ class DeclaredKey:
             default_names(file_name) if signature_name is None else (signature_name,),
             allow_name_mismatch=False,
         )
-
-
-def targets_in(file_name: str) -> Iterator[TargetTriple]:
-    """Yield every target triple that a file name holds as whole words, the longest first."""
-    if len(file_name) > MAX_NAME_CHARACTERS:
-        return
-    size = len(file_name)
-    starts = [at for at in range(size) if at == 0 or not file_name[at - 1].isalnum()]
-    ends = [at for at in range(1, size + 1) if at == size or not file_name[at].isalnum()]
-    spans = [(start, end) for start in starts for end in ends if start < end]
-    for start, end in sorted(spans, key=lambda span: (span[0] - span[1], span[0])):
-        target = _target(file_name[start:end])
-        if target is not None:
-            yield target
-
-
-def _target(text: str) -> TargetTriple | None:
-    try:
-        return parse_target(text)
-    except BadTarget:
-        return None

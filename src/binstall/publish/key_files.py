@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from binstall.errors import AgeError, BadSecretKey, LocalIOError
+from binstall.errors import AgeError, BadSecretKey, LocalIOError, UsageError
 from binstall.limits import MAX_AGE_FILE_BYTES, MAX_AGE_KEYS_BYTES
 from binstall.publish.key_kinds import KeyKind, kind_of
 from binstall.publish.new_files import FileExists, NewFile, write_files, write_new
@@ -27,6 +27,7 @@ __all__ = [
     "KeySource",
     "NewFile",
     "StoredText",
+    "empty",
     "load_key_pair",
     "open_age_file",
     "write_files",
@@ -120,8 +121,15 @@ def open_age_file(
     known = []
     for stored in identities:
         with stored.take(MAX_AGE_KEYS_BYTES, warn) as text:
+            if not text:
+                raise empty(stored.name)
             known += parse_identities(text, stored.name)
     return decrypt(data.data, known)
+
+
+def empty(name: str) -> UsageError:
+    """Return the error for a secret that was given and has no bytes; `name` is what messages call it."""
+    return UsageError(f"{name} is empty", hint="a CI secret without a value looks like this")
 
 
 def _unlocked(data: Secret, source: KeySource) -> SecretKey:
@@ -132,10 +140,13 @@ def _unlocked(data: Secret, source: KeySource) -> SecretKey:
             reason="kind",
             hint=kind.option,
         )
-    if is_protected(data.data):
-        with source.passwords.existing(f"Password of {source.key.name}") as password:
-            pair = unlock(data.data, password.data)
-    else:
-        pair = unlock(data.data, None)
+    try:
+        if is_protected(data.data):
+            with source.passwords.existing(f"Password of {source.key.name}") as password:
+                pair = unlock(data.data, password.data)
+        else:
+            pair = unlock(data.data, None)
+    except BadSecretKey as error:
+        raise error.about(source.key.name) from error.__cause__
     lock_pages(pair.seed)
     return pair

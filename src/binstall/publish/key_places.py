@@ -11,6 +11,7 @@ the ignored ones too; so a secret inside a package is one `cargo publish` away f
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import Final
 
 from binstall.errors import LocalIOError, UsageError
 from binstall.limits import MAX_MANIFEST_BYTES
+from binstall.publish.git import ask_git
 
 KEY_NAME: Final = "signing.key"
 AGE_SUFFIX: Final = ".age"
@@ -133,21 +135,4 @@ def _is_included(place: Path, package: _Package) -> bool:
 
 def _git(folder: Path, *question: str) -> bool:
     """Ask git; without git, or outside of a repository, the answer is no."""
-    import shutil
-    import subprocess
-
-    git = shutil.which("git")
-    if git is None:
-        return False
-    try:
-        answer = subprocess.run(  # noqa: S603 - a list, and git is the user's own
-            [git, "-c", "core.fsmonitor=false", *question],
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=60,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return False
-    return answer.returncode == 0
+    return ask_git(folder, os.environ, *question) is not None

@@ -15,7 +15,7 @@ such a host commonly shows strangers a login page, which is no file.
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Final
@@ -64,11 +64,14 @@ class GitHubProber(PlainProber):
         hosts: Collection[str] = (PUBLIC_HOST,),
         token: str | None = None,
         discover: bool = True,
+        is_mirrored: Callable[[str], bool] = lambda _: False,
     ) -> None:
         """Ask the API of `hosts`. `token` is the command line's, for github.com; with `discover`, other
-        tokens are looked for in `places` where one is needed."""
+        tokens are looked for in `places` where one is needed. What `is_mirrored` is asked for plainly: the
+        API of its original tells nothing about the mirror, and may not be reached."""
         super().__init__(transfers)
         self.hosts = frozenset(hosts)
+        self._is_mirrored = is_mirrored
         self._budget = WaitBudget()
         self._accounts = {
             host: Account(
@@ -160,7 +163,7 @@ class GitHubProber(PlainProber):
             account.close()
 
     def _release_of(self, url: str) -> tuple[Release, str] | None:
-        return parse_release_url(url, self._accounts)
+        return None if self._is_mirrored(url) else parse_release_url(url, self._accounts)
 
     def _note_missed(self, release: Release, token: Token | None) -> None:
         with self._lock:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -19,6 +18,7 @@ from binstall.formats.crate_source import CRATES_IO, git_source, path_source
 from binstall.formats.manifest import parse_manifest
 from binstall.install.compile import Build, CompileOptions, build_environment, plan_build, run_build
 from binstall.registry.found import CrateSource, FoundCrate
+from support_machine import is_running
 
 MANIFEST = '[package]\nname = "foo"\nversion = "1.2.3"\nedition = "2021"\n'
 PLAIN = CompileOptions(
@@ -158,9 +158,7 @@ def fake(tmp_path: Path) -> Fake:
 
 
 def test_cargo_runs_in_cargos_home_in_a_group_of_its_own_without_input(fake: Fake) -> None:
-    fake.cargo(
-        'pwd > "$0.pwd"; cat > "$0.in"; ps -o pgid= -p $$ > "$0.group" || true; echo "$TMPDIR" > "$0.tmp"'
-    )
+    fake.cargo('pwd > "$0.pwd"; cat > "$0.in"; echo "$TMPDIR" > "$0.tmp"')
     fake.run()
     read = {name: (fake.folder / f"bin/cargo.{name}").read_text().strip() for name in ("pwd", "in", "tmp")}
     assert read == {"pwd": str(fake.folder / "home"), "in": "", "tmp": str(fake.folder / "tmp")}
@@ -206,13 +204,6 @@ def test_the_job_slots_of_an_outer_build_are_inherited(fake: Fake) -> None:
     fake.run(MAKEFLAGS="--jobserver-auth=777,778")
 
 
-def _is_running(number: int) -> bool:
-    shown = subprocess.run(
-        ["ps", "-o", "stat=", "-p", str(number)], capture_output=True, text=True, check=False
-    )
-    return shown.stdout.strip()[:1] not in ("", "Z")
-
-
 def test_cargo_and_what_it_started_end_with_us(fake: Fake) -> None:
     fake.cargo(
         'mkdir -p "$6/bin/cargo-installAbCdEf"\n'
@@ -245,7 +236,7 @@ def test_cargo_and_what_it_started_end_with_us(fake: Fake) -> None:
         signal.signal(signal.SIGUSR1, before)
     for name in ("child", "grandchild"):
         number = int((fake.folder / f"bin/cargo.{name}").read_text())
-        assert not _is_running(number), f"the {name} goes on"
+        assert not is_running(number), f"the {name} goes on"
     assert not list((fake.folder / "root/bin").iterdir()), (
         "the folder that cargo gathers binaries in is gone"
     )

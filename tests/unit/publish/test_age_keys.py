@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 
 import signature_vectors
 from binstall.errors import AgeError, BinstallError, LocalIOError
+from binstall.formats.minisign_key import serialize_public_key
 from binstall.limits import MAX_AGE_KEYS, MAX_AGE_KEYS_BYTES
 from binstall.publish.age import decrypt, encrypt, generate_identity
 from binstall.publish.age_keys import parse_identities, parse_recipients, recipients_of
+from binstall.signing.minisign_keys import generate
 from support_keys import needs_pyrage, read, secret
 
 pytestmark = needs_pyrage
@@ -22,6 +24,7 @@ IDENTITY = read("keys/age-identity.txt")
 RECIPIENT = IDENTITY.split(b"public key: ")[1].split(b"\n")[0].decode()
 LINE = IDENTITY.split(b"\n")[2]
 SSH = read("keys/ssh-ed25519.pub").decode()
+MINISIGN_PUBLIC = serialize_public_key(generate().public_key).encode()
 
 
 def test_an_identity_file_is_read_with_its_comments_blanks_and_line_ends() -> None:
@@ -143,6 +146,7 @@ def test_what_is_no_recipient_is_refused(word: str, reason: str, told: str) -> N
     [
         pytest.param(b"", "recipient", id="empty"),
         pytest.param(IDENTITY, "kind", id="identities"),
+        pytest.param(MINISIGN_PUBLIC, "kind", id="a minisign key behind its comment"),
         pytest.param(read("x25519.age"), "encrypted", id="encrypted"),
         pytest.param(b"age1yubikey1qq\n", "plugin", id="plugin"),
         pytest.param(b"a" * (MAX_AGE_KEYS_BYTES + 1), None, id="too long"),
@@ -154,6 +158,8 @@ def test_a_file_of_something_else_is_refused(text: bytes, reason: str | None, tm
     with pytest.raises((AgeError, LocalIOError)) as caught:
         parse_recipients([str(tmp_path / "file")])
     assert getattr(caught.value, "reason", None) == reason
+    if text == MINISIGN_PUBLIC:
+        assert "a minisign public key" in caught.value.message and "-P" in (caught.value.hint or "")
 
 
 def test_a_missing_file_says_how_a_recipient_looks(tmp_path: Path) -> None:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from binstall.errors import LocalManifestError, MissingSignature, UnsupportedSignature
 from binstall.formats.manifest import Manifest, parse_manifest
-from binstall.formats.target import parse_target
-from binstall.publish.declared_key import DeclaredKey, targets_in
+from binstall.publish.declared_key import DeclaredKey
 
 ONE, TWO = "x86_64-unknown-linux-musl", "aarch64-apple-darwin"
 
@@ -83,26 +80,3 @@ def test_the_manifest_cannot_lead_out_of_the_folder_for_a_signature(end: str) ->
         return
     for demand in demands:
         assert not [n for n in demand.signature_names if "/" in n or "\\" in n or n in {"", ".", ".."}]
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("hello-1.2.3-x86_64-unknown-linux-musl.tar.gz", ONE),
-        ("hello_aarch64-apple-darwin_1.2.3.zip", TWO),
-        ("aarch64-apple-darwin", TWO),
-        ("hello-universal2-apple-darwin.tgz", "universal2-apple-darwin"),
-    ],
-)
-def test_the_longest_target_in_a_name_comes_first(name: str, expected: str) -> None:
-    assert next(iter(targets_in(name))).text == expected
-
-
-@given(
-    st.text(max_size=300) | st.from_regex(r"[a-z0-9_.-]{0,60}(x86_64|arm|linux|-unknown|gnu){1,4}.{0,9}")
-)
-@settings(max_examples=1000, deadline=None)
-def test_any_name_holds_only_what_parses(name: str) -> None:
-    for target in targets_in(name):
-        assert target.text in name
-        assert parse_target(target.text) == target

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from binstall.errors import LocalManifestError, ManifestError
 from binstall.formats.manifest import Manifest, parse_manifest
 from binstall.formats.minisign_key import serialize_public_key
+from binstall.formats.target import parse_target
 from binstall.publish.file_facts import demands_other_key, facts_of, is_key, triples_in
 from binstall.signing.binding import Expected
 from binstall.signing.minisign_keys import generate
@@ -144,3 +145,13 @@ def test_any_name_has_facts(before: str, triple: str, after: str) -> None:
 
 
 DECLARED = manifest(pkg_url("{ name }-{ target }.tgz") + SIGNING)
+
+
+@given(
+    st.text(max_size=300) | st.from_regex(r"[a-z0-9_.-]{0,60}(x86_64|arm|linux|-unknown|gnu){1,4}.{0,9}")
+)
+@settings(max_examples=1000, deadline=None)
+def test_any_name_holds_only_triples_that_parse(name: str) -> None:
+    for text in triples_in(name):
+        assert text in name
+        assert parse_target(text).text == text

@@ -152,6 +152,15 @@ def test_a_damaged_key_is_refused_at_once(data: bytes) -> None:
     with pytest.raises(BadSecretKey) as caught:
         load_key_pair(source(data, "pw"))
     assert caught.value.reason in {"encoding", "work-factor", "checksum"}
+    assert "the key" in caught.value.message
+
+
+@needs_pyrage
+def test_an_empty_identity_is_told_where_it_is_needed_and_only_there() -> None:
+    load_key_pair(source(PLAIN, identities=(b"",))).wipe()
+    recipients = parse_recipients([generate_identity().recipient])
+    with pytest.raises(UsageError, match="identity 1 is empty"):
+        load_key_pair(source(encrypt(secret(PLAIN), recipients), identities=(b"",)))
 
 
 @pytest.mark.parametrize("case", signature_vectors.vectors("minisign-secret-key"))

@@ -119,6 +119,20 @@ def test_a_place_that_git_ignores_will_do(package: Path) -> None:
         refuse_inside_package(package / "signing.key.age", "the secret key")
 
 
+def test_no_variable_leads_git_to_other_rules(
+    package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository(package)
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "Cargo.toml").write_text(MANIFEST)
+    repository(other)
+    (other / ".git/info/exclude").write_text("*.key\n")
+    monkeypatch.setenv("GIT_DIR", str(other / ".git"))
+    with pytest.raises(UsageError):
+        refuse_inside_package(package / "signing.key", "the secret key")
+
+
 def test_a_file_that_git_tracks_is_not_ignored(package: Path) -> None:
     repository(package)
     (package / "signing.key").touch()

@@ -199,6 +199,32 @@ def test_a_public_repository_is_no_reason_to_look_for_a_token(tmp_path: Path) ->
     assert net.count("https://github.com/o/r") == 1
 
 
+def test_what_is_mirrored_is_asked_for_plainly() -> None:
+    net = Net(lambda _, url, __: Answer(200) if url == f"{ROOT}/a" else Answer(404))
+    with Transfers(net) as transfers:
+        places = TokenPlaces({"PATH": "", "GITHUB_TOKEN": TOKEN}, None)
+        prober = GitHubProber(
+            transfers, Heard(), places, is_mirrored=lambda url: url.startswith("https://github.com/")
+        )
+        wait(prober.exists(f"{ROOT}/a", guessed=True))
+        assert prober.another_way(f"{ROOT}/b") is None
+    assert net.asked == [("HEAD", f"{ROOT}/a", None)]
+
+
+def test_an_api_that_does_not_answer_a_stranger_is_not_asked_twice() -> None:
+    def answer(_: str, url: str, __: str | None) -> Answer:
+        if "api." in url:
+            raise Unreachable("no answer", url=url, transient=True)
+        return Answer(200)
+
+    net, clock = Net(answer), Clock()
+    with Transfers(net, timing=clock.timing) as transfers:
+        prober = new_prober(transfers)
+        wait(prober.exists(f"{ROOT}/a", guessed=True))
+    assert net.count(LIST) == 1
+    assert clock.waits == []
+
+
 def limited(clock: Clock, until: float) -> Answer:
     return Answer(403, b"", {"x-ratelimit-remaining": "0", "x-ratelimit-reset": str(int(until))})
 

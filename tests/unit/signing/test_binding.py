@@ -199,3 +199,20 @@ def test_a_default_comment_holds_for_what_it_was_made_for_or_is_not_made(expecte
 def test_a_name_that_would_be_read_back_otherwise_is_refused(name: str) -> None:
     with pytest.raises(UsageError):
         trusted_comment_for(Expected(name), timestamp=0)
+
+
+@pytest.mark.parametrize(
+    ("comment", "wrong"),
+    [
+        ("timestamp:1\tfile:a-1-t.tar.gz\thashed", 0),
+        ("timestamp:1\thashed", 1),
+        ("file", 1),
+        ("crate:a", 1),
+        ("file:", 1),
+        ("file:b", 1),
+        ("file:a-1-t.tar.gz\tfile:b", 1),
+    ],
+)
+def test_where_a_file_must_be_named_a_comment_without_one_is_a_mismatch(comment: str, wrong: int) -> None:
+    expected = Expected("a-1-t.tar.gz", "a", "1", "t", must_name_file=True)
+    assert len(mismatches(comment, expected)) == wrong

@@ -60,7 +60,7 @@ def _rows(network: _Network, crates: Sequence[str], words: str, bound: float) ->
     if (program := _real_cargo_binstall()) is not None:
         peers["cargo-binstall"] = network.cargo_binstall(program, crates)
     for peer, work in peers.items():
-        yield compare(f"{words} / {peer}", ours, work, bound=bound, runs=_RUNS)
+        yield compare(f"{words} / {peer}", ours, work, bound=bound, runs=_RUNS, is_goal=True)
     at_once = network.curl([[url for group in network.groups(crates) for url in group]])
     told = [
         f"{name} {seconds_of(work):.2f} s, {network.requests_of(work)} requests"

@@ -14,13 +14,11 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
-import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
 
 from binstall.children import child_environment, find_program
@@ -29,6 +27,9 @@ from binstall.limits import (
     MAX_TOKEN_CHARACTERS,
     TOKEN_PROGRAM_TIMEOUT_SECONDS,
 )
+
+if TYPE_CHECKING:
+    from subprocess import Popen
 
 _PUBLIC_HOST: Final = "github.com"
 _TOKEN: Final = re.compile(rf"[!-~]{{10,{MAX_TOKEN_CHARACTERS}}}\Z")
@@ -199,6 +200,8 @@ class TokenPlaces:
 
     def _ask(self, words: tuple[str, ...], said: bytes, note: Note, stopping: threading.Event) -> str:
         """Run a program and return what it printed; empty where it is not there, fails or takes too long."""
+        import tempfile
+
         shown = f"`{' '.join(words)}`"
         program = find_program(words[0], self.environment)
         if program is None:
@@ -235,6 +238,9 @@ def _run(
     command: list[str], said: bytes, folder: str, environment: dict[str, str], stopping: threading.Event
 ) -> str | None:
     """Return a program's standard output, None where it fails, is stopped, or takes too long."""
+    import subprocess
+    import tempfile
+
     with tempfile.TemporaryFile() as question, tempfile.TemporaryFile() as answer:
         question.write(said)
         question.seek(0)
@@ -257,17 +263,19 @@ def _run(
         return answer.read(MAX_CREDENTIALS_BYTES).decode("utf-8", "replace")
 
 
-def _wait(process: subprocess.Popen[bytes], stopping: threading.Event) -> int | None:
+def _wait(process: Popen[bytes], stopping: threading.Event) -> int | None:
+    from subprocess import TimeoutExpired
+
     for _ in range(int(TOKEN_PROGRAM_TIMEOUT_SECONDS / _POLL_SECONDS)):
         try:
             return process.wait(_POLL_SECONDS)
-        except subprocess.TimeoutExpired:
+        except TimeoutExpired:
             if stopping.is_set():
                 return None
     return None
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def _end(process: Popen[bytes]) -> None:
     if process.poll() is not None:
         return
     if os.name == "nt":

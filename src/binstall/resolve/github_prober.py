@@ -22,19 +22,10 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from binstall.errors import Absent, Refused, RemoteError
+from binstall.formats.github_release import PUBLIC_HOST, Release, parse_release_url
 from binstall.net.chained import chained, failed, settled
 from binstall.net.fetcher import NO_HEADERS
-from binstall.net.github import (
-    PUBLIC_HOST,
-    AssetList,
-    Denied,
-    Limited,
-    NoRelease,
-    Release,
-    ask_assets,
-    asset_headers,
-    parse_release_url,
-)
+from binstall.net.github import AssetList, Denied, Limited, NoRelease, ask_assets, asset_headers
 from binstall.net.github_tokens import Token, TokenPlaces, token_variable
 from binstall.net.transfers import Errand, Transfers, wait
 from binstall.progress import Progress

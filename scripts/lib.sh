@@ -1,6 +1,8 @@
 # Sourced by the scripts beside it: a virtual environment of the checkout's own, made once.
 # Sets $PYTHON to its interpreter. BINSTALL_PYTHON names another Python to build it from.
 set -eu
+# Hundreds of tests start the program as a process of its own: each would compile it anew.
+unset PYTHONDONTWRITEBYTECODE
 here=$(CDPATH= cd -- "$(dirname -- "$0")/.." && pwd)
 cd "$here"
 

@@ -72,7 +72,6 @@ class Machine:
             "HOME": str(self.home),
             "PATH": f"{self.bin}:/usr/bin:/bin",
             "TMPDIR": str(self.folder / "tmp"),
-            "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONWARNINGS": "error",
         } | self.environment
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -120,18 +119,17 @@ def test_a_malformed_list_is_left_as_it_is_and_so_are_the_files(tmp_path: Path) 
     assert Tracker(tmp_path).crates_v1.read_text() == "{"
 
 
-@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_that_is_not_ours_to_write_says_so(tmp_path: Path) -> None:
-    install(tmp_path, "foo", "1.0.0", ["a"])
-    before = state(tmp_path)
-    (tmp_path / "bin").chmod(0o555)
+def test_a_folder_that_is_not_ours_to_write_says_so(plain_user_folder: Path) -> None:
+    install(plain_user_folder, "foo", "1.0.0", ["a"])
+    before = state(plain_user_folder)
+    (plain_user_folder / "bin").chmod(0o555)
     try:
         with pytest.raises(LocalIOError) as refusal:
-            remove(tmp_path, "foo")
+            remove(plain_user_folder, "foo")
     finally:
-        (tmp_path / "bin").chmod(0o755)
+        (plain_user_folder / "bin").chmod(0o755)
     assert refusal.value.hint == "uninstall as the user who owns that folder"
-    assert state(tmp_path) == before
+    assert state(plain_user_folder) == before
 
 
 def test_the_next_run_says_what_was_interrupted_and_undoes_it(tmp_path: Path) -> None:

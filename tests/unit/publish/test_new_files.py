@@ -133,9 +133,8 @@ def test_a_folder_that_is_missing_or_a_file_is_an_error_in_words(tmp_path: Path)
 
 @linux_only
 @pytest.mark.usefixtures("staging")
-@pytest.mark.skipif(os.name == "posix" and os.geteuid() == 0, reason="root may write everywhere")
-def test_a_read_only_folder_is_an_error_in_words(tmp_path: Path) -> None:
-    folder = tmp_path / "folder"
+def test_a_read_only_folder_is_an_error_in_words(plain_user_folder: Path) -> None:
+    folder = plain_user_folder / "folder"
     folder.mkdir(mode=0o500)
     with pytest.raises(LocalIOError, match="Permission denied"):
         write_new(folder / "key", b"data")

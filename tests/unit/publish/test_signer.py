@@ -201,18 +201,17 @@ def test_a_comment_that_minisign_could_not_read_leaves_nothing(
 
 
 @posix_only
-@not_root
 def test_a_folder_that_cannot_be_written_leaves_the_others_without_signatures(
-    tmp_path: Path, key: SecretKey
+    plain_user_folder: Path, key: SecretKey
 ) -> None:
-    files = [*release_files(tmp_path / "a"), *release_files(tmp_path / "b")]
-    (tmp_path / "b").chmod(0o500)
+    files = [*release_files(plain_user_folder / "a"), *release_files(plain_user_folder / "b")]
+    (plain_user_folder / "b").chmod(0o500)
     try:
         with pytest.raises(LocalIOError, match="cannot be written"):
             sign_files(plan_signatures(files), key, timestamp=NOW)
-        assert sorted(os.listdir(tmp_path / "a")) == sorted(NAMES)
+        assert sorted(os.listdir(plain_user_folder / "a")) == sorted(NAMES)
     finally:
-        (tmp_path / "b").chmod(0o700)
+        (plain_user_folder / "b").chmod(0o700)
 
 
 def test_a_file_that_changes_after_it_was_hashed_is_not_signed(tmp_path: Path, key: SecretKey) -> None:

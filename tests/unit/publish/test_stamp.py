@@ -265,17 +265,16 @@ def test_an_unreadable_manifest_is_an_error_that_names_it(tmp_path: Path) -> Non
         stamp_file(tmp_path / "Cargo.toml", SECTION)
 
 
-@pytest.mark.skipif(getattr(os, "geteuid", lambda: 1)() == 0, reason="root may write anywhere")
-def test_a_read_only_folder_is_an_error_and_the_manifest_stays(tmp_path: Path) -> None:
-    path = tmp_path / "Cargo.toml"
+def test_a_read_only_folder_is_an_error_and_the_manifest_stays(plain_user_folder: Path) -> None:
+    path = plain_user_folder / "Cargo.toml"
     path.write_text(PLAIN)
-    tmp_path.chmod(0o500)
+    plain_user_folder.chmod(0o500)
     try:
         with pytest.raises(LocalIOError):
             stamp_file(path, SECTION)
         assert path.read_text() == PLAIN
     finally:
-        tmp_path.chmod(0o700)
+        plain_user_folder.chmod(0o700)
 
 
 @pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: path.parent.name)

@@ -85,7 +85,9 @@ class Machine:
 
     def command(self, program: str, words: Sequence[str]) -> list[str]:
         module = {"binstall": "binstall", "cargo-binstall": "binstall.cli.cargo_binstall"}[program]
-        start = f"import sys; from {module if module != 'binstall' else 'binstall.cli.app'} import main; "
+        # Under nohup these tests ignore SIGHUP, and what they start would, too.
+        start = "import signal, sys; signal.signal(signal.SIGHUP, signal.SIG_DFL); "
+        start += f"from {module if module != 'binstall' else 'binstall.cli.app'} import main; "
         return [sys.executable, "-c", start + f"sys.argv[0] = {program!r}; sys.exit(main())", *words]
 
     def run(

@@ -37,6 +37,7 @@ class Stop:
 
 def main() -> int:
     program, name, at, *words = sys.argv[1:]
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # which nohup, perhaps far above, has had ignored
     if program == "binstall":
         from binstall.cli.app import main as run
     else:

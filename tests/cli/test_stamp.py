@@ -60,6 +60,9 @@ def test_a_key_goes_in_by_text_or_file_and_comes_out_again(user: User, key: Secr
         pytest.param(["-p", "../file.sig"], 2, "-x takes a signature", id="a signature"),
         pytest.param(["-P", "../key.pub"], 2, "-p takes it", id="a file as text"),
         pytest.param(["-p", "{public}"], 2, "-P takes the key itself", id="text as a file"),
+        pytest.param(
+            ["-p", f"RW{'a' * 25}//{'b' * 27}"], 2, "-P takes the key itself", id="text with slashes"
+        ),
         pytest.param(["-P", "RWxx"], 40, "public key", id="no key"),
         pytest.param(["-P", "{public}", "--manifest-path", "absent"], 99, "No such file", id="no manifest"),
         pytest.param(["-P", "{public}", "--package", "absent"], 99, "no package `absent`", id="no package"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,6 +52,9 @@ def given_public_key(text: str | None, file: Path | None) -> PublicKey | None:
     return None if file is None else _read(file)
 
 
+_KEY = re.compile(r"RW[A-Za-z0-9+/]{44,54}")
+
+
 def _read(file: Path) -> PublicKey:
     from binstall.publish.key_kinds import KeyKind, kind_of
     from binstall.publish.verify_files import read_bounded
@@ -58,7 +62,10 @@ def _read(file: Path) -> PublicKey:
     data = read_bounded(file, MAX_METADATA_STRING_CHARACTERS)
     if data is not None:
         return _parsed("-p", data, str(file))
-    if kind_of(str(file).encode("utf-8", "surrogateescape")) is KeyKind.MINISIGN_PUBLIC:
+    given = str(file)  # a path has lost one slash of each `//`, which a key may hold
+    if kind_of(given.encode("utf-8", "surrogateescape")) is KeyKind.MINISIGN_PUBLIC or _KEY.fullmatch(
+        given
+    ):
         raise UsageError("-p takes a file, and was given a key", hint="-P takes the key itself")
     raise LocalIOError(f"the public key file {file} does not exist")
 

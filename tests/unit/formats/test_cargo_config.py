@@ -9,7 +9,7 @@ from binstall.formats.cargo_config import CargoConfig
 from binstall.formats.cargo_config_file import parse_config
 
 FILE = Path("/home/me/.cargo/config.toml")
-HERE = Path("/work/here")
+HERE = Path("/here/work")
 
 
 def configured(text: str = "", **environment: str) -> CargoConfig:

@@ -22,7 +22,7 @@ from support_machine import is_running
 
 MANIFEST = '[package]\nname = "foo"\nversion = "1.2.3"\nedition = "2021"\n'
 PLAIN = CompileOptions(
-    root=Path("/root"), environment={"PATH": ""}, working_directory=Path("/work"), cargo_home=None
+    root=Path("/root"), environment={"PATH": ""}, working_directory=Path("/here"), cargo_home=None
 )
 
 
@@ -107,7 +107,7 @@ SECRETS = (
 
 def test_no_secret_of_ours_reaches_a_build_script() -> None:
     given = dict.fromkeys(SECRETS, "hunter2") | {"PATH": "/bin", "CARGO_REGISTRIES_MINE_INDEX": "sparse+x"}
-    built = build_environment(given, Path("/work"), Path("/tmp/private"))
+    built = build_environment(given, Path("/here"), Path("/tmp/private"))
     assert built == {"PATH": "/bin", "CARGO_REGISTRIES_MINE_INDEX": "sparse+x", "TMPDIR": "/tmp/private"}
 
 
@@ -118,10 +118,10 @@ def test_relative_folders_of_the_environment_stay_where_they_are() -> None:
         "CARGO_HTTP_CAINFO": "ca.pem",
         "RUSTUP_HOME": "",
     }
-    built = build_environment(given, Path("/work"), Path("/t"))
-    assert built["CARGO_HOME"] == "/work/c"
+    built = build_environment(given, Path("/here"), Path("/t"))
+    assert built["CARGO_HOME"] == "/here/c"
     assert built["CARGO_TARGET_DIR"] == "/abs"
-    assert built["CARGO_HTTP_CAINFO"] == "/work/ca.pem"
+    assert built["CARGO_HTTP_CAINFO"] == "/here/ca.pem"
     assert built["RUSTUP_HOME"] == ""
 
 

@@ -18,7 +18,7 @@ from binstall.registry.cargo_home import (
     user_home,
 )
 
-HERE = Path("/work/here")
+HERE = Path("/here/work")
 HOME = Path("/home/me")
 
 

@@ -61,27 +61,7 @@ def test_an_explicit_template_gives_one_candidate_a_target_in_order_of_preferenc
 
 def test_a_template_that_names_the_format_tries_all_of_them_in_their_order() -> None:
     found = candidates('pkg-url = "https://h/x{ archive-suffix }"')
-    assert [each.url for each in found] == [
-        f"https://h/x{suffix}"
-        for suffix in (
-            [
-                ".tar",
-                ".tbz2",
-                ".tar.bz2",
-                ".tbz",
-                ".tar.bz",
-                ".tgz",
-                ".tar.gz",
-                ".txz",
-                ".tar.xz",
-                ".tzstd",
-                ".tzst",
-                ".tar.zst",
-                ".zip",
-                ".bin",
-            ]
-        )
-    ] + ["https://h/x"]
+    assert [each.url for each in found] == [f"https://h/x{suffix}" for suffix in SUFFIXES] + ["https://h/x"]
     assert [each.url for each in candidates('pkg-url = "https://h/x.{ format }"\npkg-fmt = "tgz"')] == [
         "https://h/x.tgz",
         "https://h/x.tar.gz",

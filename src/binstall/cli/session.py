@@ -196,10 +196,10 @@ class _Run:
         prober = open_prober(request, transfers, turns)
         stack.callback(prober.close)
         installer = Installer(
-            _source(request, setting, transfers, turns, now=now),
+            source_of(request, setting.config, setting.cargo_home, transfers, turns, now=now),
             transfers,
             turns,
-            targets=_targets(request),
+            targets=targets_of(request),
             overrides=request.overrides,
             policy=request.policy,
             bins=request.bins,
@@ -281,7 +281,8 @@ def _setting(request: InstallRequest) -> _Setting:
     return _Setting(config, cargo_home, folders, Tracker(folders.root) if tracked else None)
 
 
-def _targets(request: InstallRequest) -> tuple[TargetTriple, ...]:
+def targets_of(request: InstallRequest) -> tuple[TargetTriple, ...]:
+    """Return the targets of a request, best first: those that were named, else this machine's."""
     if request.targets or request.targets_given:
         return tuple(parse_target(text) for text in request.targets)
     from binstall.formats.host import preferred_targets
@@ -316,16 +317,23 @@ def _transfers(request: InstallRequest, setting: _Setting, terminal: Terminal) -
     )
 
 
-def _source(
-    request: InstallRequest, setting: _Setting, transfers: Transfers, terminal: Progress, *, now: int
+def source_of(
+    request: InstallRequest,
+    config: CargoConfig,
+    cargo_home: Path | None,
+    transfers: Transfers,
+    terminal: Progress,
+    *,
+    now: int,
 ) -> Source:
+    """Return where the manifests of a request come from: a path, a repository or a registry."""
     if request.min_age is not None and (request.manifest_path or request.git) is not None:
         terminal.warn("--min-age does nothing: only a registry says when a version was published")
     if request.manifest_path is not None:
         return LocalSource(request.surroundings.working_directory / request.manifest_path)
     rules = partial(
         git_rules,
-        setting.config,
+        config,
         working_directory=request.surroundings.working_directory,
         root_certificates=request.root_certificates,
         allow_insecure_http=request.allow_insecure_http,
@@ -334,8 +342,8 @@ def _source(
     if request.git is not None:
         return open_git(request.git, request.surroundings, transfers, terminal, rules())
     return open_registry(
-        setting.config,
-        setting.cargo_home,
+        config,
+        cargo_home,
         transfers,
         terminal,
         index=request.index,

@@ -5,13 +5,11 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Sequence
-from functools import partial
-from pathlib import Path
 from typing import Any
 
 import click
 
-from binstall.cli.connect import git_rules, open_git, open_registry, open_transfers, read_cargo
+from binstall.cli.connect import open_transfers, read_cargo
 from binstall.cli.discovery_options import open_prober
 from binstall.cli.install import level_of, request_from, settings_for, surroundings
 from binstall.cli.install_options import shared_options
@@ -19,15 +17,14 @@ from binstall.cli.params import Command
 from binstall.cli.parties import parties_of
 from binstall.cli.report import JSON_SCHEMA, THIRD_PARTY, failure_object
 from binstall.cli.request import InstallRequest
+from binstall.cli.session import source_of, targets_of
 from binstall.cli.terminal import Terminal
 from binstall.errors import BinstallError
-from binstall.formats.cargo_config import CargoConfig
-from binstall.formats.target import TargetTriple, parse_target
+from binstall.formats.target import TargetTriple
 from binstall.install.compile import Build
-from binstall.install.installer import Installer, LocalSource, Source
+from binstall.install.installer import Installer
 from binstall.install.staging import Staging
 from binstall.install.survey import Answer, Place, Survey, Unusable, Verdict, groups, survey
-from binstall.net.transfers import Transfers
 from binstall.registry.cargo_home import install_folders
 from binstall.registry.found import FoundCrate
 from binstall.resolve.candidates import Candidate
@@ -208,7 +205,7 @@ def why(request: InstallRequest, terminal: Terminal) -> int:
 def _look(request: InstallRequest, terminal: Terminal) -> tuple[FoundCrate, Survey]:
     config, cargo_home = read_cargo(request.surroundings)
     folders = install_folders(cli_root=None, cli_install_path=None, config=config, cargo_home=cargo_home)
-    targets, now = _targets(request), int(time.time())
+    targets, now = targets_of(request), int(time.time())
     with contextlib.ExitStack() as stack:
         transfers = stack.enter_context(
             open_transfers(
@@ -226,7 +223,7 @@ def _look(request: InstallRequest, terminal: Terminal) -> tuple[FoundCrate, Surv
         prober = open_prober(request, transfers, terminal)
         stack.callback(prober.close)
         staging = stack.enter_context(Staging(folders.bin_dir, dry_run=True, progress=terminal))
-        source = _source(request, config, cargo_home, transfers, terminal, now=now)
+        source = source_of(request, config, cargo_home, transfers, terminal, now=now)
 
         def new_installer(some: Sequence[TargetTriple]) -> Installer:
             return Installer(
@@ -253,51 +250,6 @@ def _look(request: InstallRequest, terminal: Terminal) -> tuple[FoundCrate, Surv
             policy=request.policy,
             parties=parties,
         )
-
-
-def _targets(request: InstallRequest) -> tuple[TargetTriple, ...]:
-    if request.targets or request.targets_given:
-        return tuple(parse_target(text) for text in request.targets)
-    from binstall.formats.host import preferred_targets
-    from binstall.machine import detect_host
-
-    return tuple(parse_target(text) for text in preferred_targets(detect_host()))
-
-
-def _source(
-    request: InstallRequest,
-    config: CargoConfig,
-    cargo_home: Path | None,
-    transfers: Transfers,
-    terminal: Terminal,
-    *,
-    now: int,
-) -> Source:
-    around = request.surroundings
-    if request.manifest_path is not None:
-        return LocalSource(around.working_directory / request.manifest_path)
-    rules = partial(
-        git_rules,
-        config,
-        working_directory=around.working_directory,
-        root_certificates=request.root_certificates,
-        allow_insecure_http=request.allow_insecure_http,
-        min_tls_version=request.min_tls_version,
-    )
-    if request.git is not None:
-        return open_git(request.git, around, transfers, terminal, rules())
-    return open_registry(
-        config,
-        cargo_home,
-        transfers,
-        terminal,
-        index=request.index,
-        registry=request.registry,
-        rules=rules,
-        min_age=request.min_age,
-        now=now,
-        mirrors=request.mirrors,
-    )
 
 
 def _run(**options: Any) -> int:
